@@ -1,0 +1,1 @@
+"""Jobruns: one run ledger behind five job APIs."""
