@@ -127,9 +127,7 @@ class Source(_Model):
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        given = [
-            name for name in ("index", "field", "pointers", "constant") if getattr(self, name) is not None
-        ]
+        given = [name for name in ("index", "field", "pointers", "constant") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
                 "a source needs exactly one of index, field, pointers, constant; "
@@ -204,9 +202,7 @@ class Column(_Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.primary and self.type is not ColumnType.TIMESTAMP:
-            raise ValueError(
-                f'the primary column "{self.name}" has the type {self.type.value}; it must be a timestamp'
-            )
+            raise ValueError(f'the primary column "{self.name}" has the type {self.type.value}; it must be a timestamp')
         if self.timestamp is not None and self.type is not ColumnType.TIMESTAMP:
             raise ValueError(f'column "{self.name}" has a timestamp format but the type {self.type.value}')
         for what, text in (("default", self.default), ("constant", self.reads.constant)):
@@ -343,13 +339,9 @@ class Transform(_Model):
         for column in self.columns:
             source = column.reads
             if isinstance(self.format, CsvFormat) and source.pointers is not None:
-                raise ValueError(
-                    f'column "{column.name}" reads JSON pointers; a CSV column needs an index or a field'
-                )
+                raise ValueError(f'column "{column.name}" reads JSON pointers; a CSV column needs an index or a field')
             if isinstance(self.format, JsonFormat) and source.index is not None:
-                raise ValueError(
-                    f'column "{column.name}" reads an index; a JSON column needs a field or pointers'
-                )
+                raise ValueError(f'column "{column.name}" reads an index; a JSON column needs a field or pointers')
         return self
 
     @property

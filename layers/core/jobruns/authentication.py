@@ -1,0 +1,98 @@
+"""Finds out who calls, by the key store and the stack's master secret; both are remembered for a short while.
+
+Remembering a key saves a read on every request. The price is that a revoked key opens the doors for `MEMORY_SECONDS` more,
+in a process that saw it before.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from jobruns.access import AccessKey, Credential, Principal, admit, issue_token, read_credential
+
+MEMORY_SECONDS = 30
+MAX_REMEMBERED = 1000
+
+
+class AccessKeyStore(Protocol):
+    """Reads keys; see `jobruns.store.access_keys`."""
+
+    def get(self, key_id: str) -> AccessKey | None: ...  # noqa: D102
+
+
+class Authenticator:
+    """Turns the headers of a request into a principal.
+
+    Parameters
+    ----------
+    keys : AccessKeyStore
+        Where keys are.
+    master : callable
+        Gives the stack's master secret.
+    clock : callable
+        Gives the time, aware.
+    """
+
+    def __init__(self, keys: AccessKeyStore, master: Callable[[], str], clock: Callable[[], datetime]) -> None:
+        self._keys = keys
+        self._master = master
+        self._clock = clock
+        self._remembered: dict[str, tuple[datetime, AccessKey]] = {}
+
+    def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """Find out who sent a request.
+
+        Parameters
+        ----------
+        headers : mapping of str to str
+            Names in any case.
+
+        Raises
+        ------
+        NotAuthenticatedError
+            Nobody we know.
+        """
+        lower = {name.lower(): value for name, value in headers.items()}
+        return self.accept(read_credential(lower, self._master(), self._clock()))
+
+    def accept(self, credential: Credential) -> Principal:
+        """Find out whose a credential is.
+
+        Raises
+        ------
+        NotAuthenticatedError
+            Nobody's that we know.
+        """
+        return admit(self._key(credential.key_id), credential, self._master(), self._clock())
+
+    def log_in(self, key_id: str, secret: str) -> tuple[Principal, str]:
+        """Exchange key id and secret for a short-lived token.
+
+        Returns
+        -------
+        tuple of Principal and str
+            Who it is, and the token.
+
+        Raises
+        ------
+        NotAuthenticatedError
+            Unknown key or wrong secret.
+        """
+        principal = self.accept(Credential(key_id=key_id, secret=secret))
+        key = self._key(key_id)
+        assert key is not None  # noqa: S101 - accepted above
+        return principal, issue_token(self._master(), key, self._clock())
+
+    def _key(self, key_id: str) -> AccessKey | None:
+        now = self._clock()
+        remembered = self._remembered.get(key_id)
+        if remembered and now - remembered[0] < timedelta(seconds=MEMORY_SECONDS):
+            return remembered[1]
+        key = self._keys.get(key_id) if len(key_id) <= 128 else None
+        if key is None:
+            self._remembered.pop(key_id, None)
+            return None
+        if len(self._remembered) >= MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[key_id] = (now, key)
+        return key

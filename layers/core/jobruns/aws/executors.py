@@ -1,0 +1,102 @@
+"""The executors: what does the work of a run, and how it is begun and ended."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from jobruns.aws import clients
+from jobruns.aws.machine import execution_status, start_execution, stop_execution
+from jobruns.errors import UnavailableError
+from jobruns.run import Run, RunState, TriggerKind
+from jobruns.service.ports import ExecutionStatus
+
+
+class ExternalExecutor:
+    """A worker anywhere, which reports through a door. There is nothing to begin and nothing to end here."""
+
+    def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Wait for reports."""
+        return {}
+
+    def stop(self, run: Run) -> None:
+        """The worker learns of it by its next heartbeat or report."""
+
+    def resolve(self, run: Run) -> None:
+        """An external run does not commit."""
+
+    def settle(self, run: Run) -> None:
+        """Nothing follows."""
+
+    def alive(self, run: Run) -> bool:
+        """A worker may report as long as the run is not over."""
+        return not run.state.terminal
+
+
+class FunctionExecutor(ExternalExecutor):
+    """A user's own function, invoked by the state machine, so that nothing of ours waits and pays for it."""
+
+    def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell the state machine which function, and what the function is told."""
+        told = {
+            "org": run.org,
+            "job": run.job,
+            "run_id": run.run_id,
+            "attempt": run.attempt,
+            "deadline_at": run.deadline_at.isoformat(),
+        }
+        return {"function_arn": run.target, "payload": {"run": told, "arguments": dict(arguments)}}
+
+
+class IngestExecutor:
+    """The state machine Ingest. The execution's name is the run's id, its input who the run is.
+
+    Parameters
+    ----------
+    machine_arn : str
+        Of the state machine.
+    commit_function : str
+        Name of the function that commits and discards.
+    requeue : callable
+        Puts the files of a failed upload's run back into the upload queue.
+    """
+
+    def __init__(self, machine_arn: str, commit_function: str, requeue: Callable[[Run], None]) -> None:
+        self._arn = machine_arn
+        self._commit_function = commit_function
+        self._requeue = requeue
+
+    def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Start the run's ingest; its functions read the arguments from the ledger."""
+        start_execution(self._arn, run.run_id, {"org": run.org, "job": run.job, "run_id": run.run_id})
+        return {}
+
+    def stop(self, run: Run) -> None:
+        """Stop the ingest and have its data files deleted."""
+        stop_execution(self._arn, run.run_id, f"the run is {run.state}")
+        self._invoke_commit(run, "discard")
+
+    def resolve(self, run: Run) -> None:
+        """Have the commit done, or done again: it commits nothing twice, and reports what it finds."""
+        self._invoke_commit(run, "commit")
+
+    def settle(self, run: Run) -> None:
+        """Give the files of an upload's run that failed another chance."""
+        if run.trigger is TriggerKind.UPLOAD and run.state in (RunState.FAILED, RunState.TIMEOUT):
+            self._requeue(run)
+
+    def alive(self, run: Run) -> bool:
+        """Tell whether the run's ingest is going."""
+        return execution_status(self._arn, run.run_id) is ExecutionStatus.RUNNING
+
+    def _invoke_commit(self, run: Run, action: str) -> None:
+        payload = {"action": action, "org": run.org, "job": run.job, "run_id": run.run_id}
+        try:
+            clients.functions().invoke(
+                FunctionName=self._commit_function,
+                InvocationType="Event",
+                Payload=json.dumps(payload).encode(),
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise UnavailableError(f"the function {self._commit_function} could not be invoked: {error}") from error

@@ -1,0 +1,77 @@
+"""Wires the use cases to AWS, once per process. A function takes what it needs from here; a test puts its own in place."""
+
+from datetime import UTC, datetime
+from functools import cache
+
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+from jobruns.authentication import Authenticator
+from jobruns.aws import clients
+from jobruns.aws.executors import ExternalExecutor, FunctionExecutor, IngestExecutor
+from jobruns.aws.machine import LifecycleMachine
+from jobruns.aws.objects import WorkObjects
+from jobruns.run import Executor, Run
+from jobruns.service.ports import Ports
+from jobruns.settings import Settings, load_settings
+from jobruns.store import Store
+
+MASTER_MEMORY_SECONDS = 300
+
+
+def utc_now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+@cache
+def load_store() -> Store:
+    """Give the ledger table."""
+    return Store(load_settings().ledger_table)
+
+
+@cache
+def load_ports() -> Ports:
+    """Give everything the use cases stand on."""
+    settings, store = load_settings(), load_store()
+    return Ports(
+        runs=store.runs,
+        jobs=store.jobs,
+        documents=store.documents,
+        units=store.units,
+        machine=LifecycleMachine(settings.lifecycle_arn),
+        executors={
+            Executor.EXTERNAL: ExternalExecutor(),
+            Executor.LAMBDA: FunctionExecutor(),
+            Executor.INGEST: IngestExecutor(settings.ingest_arn, settings.commit_function, _requeue_upload),
+        },
+        objects=WorkObjects(settings.work_bucket),
+        clock=utc_now,
+    )
+
+
+@cache
+def load_authenticator() -> Authenticator:
+    """Give what finds out who calls."""
+    provider = SecretsProvider(boto3_client=clients.secrets())
+    secret_id = load_settings().keys_secret_id
+
+    def master() -> str:
+        return str(provider.get(secret_id, max_age=MASTER_MEMORY_SECONDS))
+
+    return Authenticator(load_store().access_keys, master, utc_now)
+
+
+def _requeue_upload(run: Run) -> None:
+    from jobruns.bootstrap_uploads import load_uploads
+
+    load_uploads().requeue(run)
+
+
+def forget_wiring() -> None:
+    """Wire anew when next asked: for tests, which change the environment."""
+    for wired in (load_store, load_ports, load_authenticator, load_settings):
+        wired.cache_clear()
+    clients.forget_clients()
+
+
+__all__ = ["Settings", "forget_wiring", "load_authenticator", "load_ports", "load_store", "utc_now"]

@@ -1,0 +1,81 @@
+"""Every error a caller of the core can meet.
+
+::
+
+    JobrunsError
+    ├── InvalidInputError            the request itself is wrong
+    ├── NotAuthenticatedError        no key, an unknown key, a wrong secret, an expired token
+    ├── AccessDeniedError            the key's role does not allow this
+    ├── NotFoundError                it does not exist, or belongs to another org
+    ├── AlreadyExistsError           the name or id is taken
+    ├── ConflictError                the present state does not allow it
+    │   ├── IllegalTransitionError   the run's lifecycle does not allow it
+    │   └── StaleWriteError          another writer was faster, too often in a row
+    ├── ConcurrentRunsExceededError  the job runs as often as it may
+    ├── UnavailableError             AWS did not answer in time; the same call may succeed later
+    └── CommitInProgressError        the outcome is being decided by the commit; ask again
+
+The message is written for the caller: it names what is wrong and what to do. A door maps classes to its own wire shape
+in one table; what is not a ``JobrunsError`` is a bug of ours.
+"""
+
+
+class JobrunsError(Exception):
+    """Base of every error of the core.
+
+    Parameters
+    ----------
+    message : str
+        Text for the caller.
+    field : str, optional
+        The member of the request that is wrong, in the core's words.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvalidInputError(JobrunsError):
+    """The request is wrong whatever the state of the ledger."""
+
+
+class NotAuthenticatedError(JobrunsError):
+    """The caller did not prove who it is."""
+
+
+class AccessDeniedError(JobrunsError):
+    """The caller is known and may not do this."""
+
+
+class NotFoundError(JobrunsError):
+    """No such thing in the caller's org."""
+
+
+class AlreadyExistsError(JobrunsError):
+    """The name or id is taken."""
+
+
+class ConflictError(JobrunsError):
+    """The request is right but the present state does not allow it."""
+
+
+class IllegalTransitionError(ConflictError):
+    """The run's state does not allow the step."""
+
+
+class StaleWriteError(ConflictError):
+    """A bounded number of optimistic writes all lost against other writers."""
+
+
+class ConcurrentRunsExceededError(JobrunsError):
+    """The job already has as many unfinished runs as it may have."""
+
+
+class UnavailableError(JobrunsError):
+    """A service this one stands on did not answer; trying again may help."""
+
+
+class CommitInProgressError(JobrunsError):
+    """The run has passed the point of no return; only its commit can say how it ends."""

@@ -1,0 +1,60 @@
+"""The job: the definition whose executions are runs."""
+
+import re
+from typing import Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from jobruns.lifecycle import DEFAULT_TIMEOUT_SECONDS
+from jobruns.run import Executor
+
+MAX_TIMEOUT_SECONDS = 30 * 86400
+"""A Standard execution lives a year; Glue allows a batch job 7 days and this ledger more, but bounded."""
+
+MAX_CONCURRENT_RUNS = 1000
+"""The unfinished runs of a limited job are named in one item, and an item holds 400 KB."""
+
+_ONE_LINE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]+\Z")
+
+
+class Job(BaseModel):
+    """Name, executor, defaults and limits of a piece of work.
+
+    ``max_concurrent_runs`` of ``None`` is no limit. With ``queueing`` a run over the limit waits for a slot instead of
+    being refused. ``target`` is what the executor needs to find the work: the function's ARN for ``lambda``, the
+    table's id for ``ingest``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    org: str
+    name: str = Field(min_length=1, max_length=255)
+    executor: Executor = Executor.EXTERNAL
+    target: str | None = None
+    description: str | None = Field(default=None, max_length=2048)
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    timeout_seconds: int = Field(default=DEFAULT_TIMEOUT_SECONDS, ge=1, le=MAX_TIMEOUT_SECONDS)
+    heartbeat_seconds: int | None = Field(default=None, ge=1)
+    max_retries: int = Field(default=0, ge=0, le=10)
+    max_concurrent_runs: int | None = Field(default=None, ge=1, le=MAX_CONCURRENT_RUNS)
+    queueing: bool = False
+    tags: dict[str, str] = Field(default_factory=dict)
+    door: str
+    created_at: AwareDatetime
+    modified_at: AwareDatetime
+    version: int = 1
+
+    @field_validator("name")
+    @classmethod
+    def _one_line(cls, name: str) -> str:
+        if not _ONE_LINE.match(name):
+            raise ValueError("must be one line of text without control characters")
+        return name
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.heartbeat_seconds is not None and self.heartbeat_seconds >= self.timeout_seconds:
+            raise ValueError("heartbeat_seconds must be smaller than timeout_seconds")
+        if self.executor is Executor.LAMBDA and not (self.target or "").startswith("arn:"):
+            raise ValueError("target must be the ARN of the function that does the work")
+        return self

@@ -1,0 +1,222 @@
+"""The rules of a run's life: which event moves which state where, and when somebody must look after it.
+
+::
+
+    WAITING ──► STARTING ──► RUNNING ──► SUCCEEDED | FAILED | TIMEOUT
+        └──────────┴────────────┴──► STOPPING ──► STOPPED
+
+Pure: no clock, no storage. `apply` is the only place that decides; storage enforces its decision with one conditional
+write. What the table has no entry for is ignored, so ends absorb and nothing goes back.
+
+Hard choices, decided here:
+
+* A report may overtake the dispatcher that says RUNNING, so STARTING ends as RUNNING does.
+* From STOPPING only STOPPED is reached, also when the worker finished its work before it heard of the stop: the caller
+  who was told STOPPING never sees a success afterwards. The exception is no exception: a run that is *committing* cannot
+  be asked to stop, nor does its time run out, because its rows may be in the table already.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from jobruns.run import Run, RunState
+
+DEFAULT_TIMEOUT_SECONDS = 2880 * 60
+"""48 hours, AWS Glue's default."""
+
+START_PATIENCE_SECONDS = 120
+"""After this long in STARTING, or ended but not settled, a step was lost: every step is retried within seconds."""
+
+DEADLINE_PATIENCE_SECONDS = 60
+"""The state machine ends a run at its deadline; only when it has not done so by then does reconcile."""
+
+STOP_PATIENCE_SECONDS = 60
+"""A run asked to stop is STOPPED by then, whatever its worker does."""
+
+COMMIT_SURRENDER_SECONDS = 3600
+"""A commit that cannot be decided for this long after its fence is given up as FAILED: no run stays for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A slot of its job became free for a waiting run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The executor took the run over; `task_token` ends the state machine's wait."""
+
+    task_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitBegun:
+    """The run passed the point of no return; its commit is decided by `until_at`."""
+
+    until_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """Somebody wants the run stopped; the worker has `grace_seconds` to notice."""
+
+    grace_seconds: int = 0
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The work has been stopped."""
+
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The work is done."""
+
+    message: str | None = None
+    metrics: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The work failed; `message` says why to the run's owner.
+
+    `conclusive` is said by a commit that knows it left nothing behind, and by who gives up waiting for one.
+    """
+
+    message: str
+    error_code: str = "Failed"
+    metrics: Mapping[str, Any] | None = None
+    conclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The deadline passed, or a heartbeat was missed."""
+
+    message: str
+
+
+Event = Admitted | Begun | CommitBegun | StopRequested | Stopped | Succeeded | Failed | TimedOut
+
+_W, _S, _R, _P = RunState.WAITING, RunState.STARTING, RunState.RUNNING, RunState.STOPPING
+
+TRANSITIONS: Mapping[tuple[RunState, type[Event]], RunState] = {
+    (_W, Admitted): _S,
+    (_W, StopRequested): _P,
+    (_W, TimedOut): RunState.TIMEOUT,
+    (_W, Failed): RunState.FAILED,
+    (_S, Begun): _R,
+    (_S, StopRequested): _P,
+    (_S, Succeeded): RunState.SUCCEEDED,
+    (_S, Failed): RunState.FAILED,
+    (_S, TimedOut): RunState.TIMEOUT,
+    (_R, Begun): _R,  # the dispatcher was tried again and holds a new task token
+    (_R, CommitBegun): _R,
+    (_R, StopRequested): _P,
+    (_R, Succeeded): RunState.SUCCEEDED,
+    (_R, Failed): RunState.FAILED,
+    (_R, TimedOut): RunState.TIMEOUT,
+    (_P, Stopped): RunState.STOPPED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an event does to a run.
+
+    ``after`` is ``before`` itself when the event is ignored, and ``reason`` then says why.
+    """
+
+    before: Run
+    after: Run
+    event: Event
+    reason: str | None = None
+
+    @property
+    def applied(self) -> bool:
+        """Whether the run changes."""
+        return self.reason is None
+
+
+def committing(run: Run) -> bool:
+    """Tell whether only the commit may decide how the run ends."""
+    return run.state is RunState.RUNNING and run.committing_until_at is not None
+
+
+def _undecided(event: Event) -> bool:
+    return isinstance(event, StopRequested | TimedOut) or (isinstance(event, Failed) and not event.conclusive)
+
+
+def apply(run: Run, event: Event, now: datetime) -> Decision:
+    """Decide what `event` does to `run`.
+
+    Parameters
+    ----------
+    run : Run
+        The run as stored.
+    event : Event
+        What happened.
+    now : datetime
+        Aware; becomes ``modified_at``.
+
+    Returns
+    -------
+    Decision
+        With the next version of the run, or the same run and the reason the event is ignored.
+    """
+    target = TRANSITIONS.get((run.state, type(event)))
+    if target is None:
+        return Decision(run, run, event, f"{type(event).__name__} does not apply to a run that is {run.state}")
+    if committing(run) and _undecided(event):
+        return Decision(run, run, event, "the run is committing; its commit decides how it ends")
+    changes: dict[str, Any] = {"state": target, "version": run.version + 1, "modified_at": now}
+    match event:
+        case Admitted():
+            changes["deadline_at"] = now + timedelta(seconds=run.timeout_seconds)
+        case Begun(task_token=token):
+            changes |= {"task_token": token, "started_at": run.started_at or now}
+        case CommitBegun(until_at=until):
+            changes |= {"committing_until_at": until, "phase": "COMMITTING"}
+        case StopRequested(grace_seconds=grace, message=message):
+            changes |= {"stop_by_at": now + timedelta(seconds=grace), "message": message or run.message}
+        case Stopped(message=message):
+            changes |= {"message": message or run.message}
+        case Succeeded(message=message, metrics=metrics):
+            changes |= {"message": message, "metrics": {**run.metrics, **(metrics or {})}}
+        case Failed(message=message, error_code=code, metrics=metrics):
+            changes |= {"message": message, "error_code": code, "metrics": {**run.metrics, **(metrics or {})}}
+        case TimedOut(message=message):
+            changes |= {"message": message, "error_code": "Timeout"}
+    if target.terminal:
+        changes |= {"ended_at": now, "phase": None}
+        if run.state is not RunState.WAITING:
+            changes["started_at"] = run.started_at or now
+    return Decision(run, run.model_copy(update=changes), event)
+
+
+def due_at(run: Run) -> datetime | None:
+    """Tell when reconcile must look at a run that nobody has moved until then.
+
+    Returns
+    -------
+    datetime or None
+        ``None`` for a run that has ended and is settled.
+    """
+    patience = timedelta(seconds=START_PATIENCE_SECONDS)
+    if run.state.terminal:
+        return None if run.settled else run.modified_at + patience
+    match run.state:
+        case RunState.WAITING:
+            return min(run.deadline_at, run.modified_at + patience)
+        case RunState.STARTING:
+            return min(run.deadline_at + timedelta(seconds=DEADLINE_PATIENCE_SECONDS), run.modified_at + patience)
+        case RunState.STOPPING:
+            return (run.stop_by_at or run.modified_at) + timedelta(seconds=STOP_PATIENCE_SECONDS)
+    if run.committing_until_at is not None:
+        return run.committing_until_at
+    return run.deadline_at + timedelta(seconds=DEADLINE_PATIENCE_SECONDS)

@@ -1,0 +1,153 @@
+"""The run: one execution of a job, and the words of its life."""
+
+from datetime import datetime
+from enum import StrEnum, unique
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+@unique
+class RunState(StrEnum):
+    """Where a run is in its life. The words are AWS Glue's."""
+
+    WAITING = "WAITING"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMEOUT = "TIMEOUT"
+    STOPPED = "STOPPED"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the run has ended; nothing changes its state any more."""
+        return self in TERMINAL_STATES
+
+
+TERMINAL_STATES = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.TIMEOUT, RunState.STOPPED})
+
+
+@unique
+class Executor(StrEnum):
+    """What does the work of a run."""
+
+    EXTERNAL = "external"
+    INGEST = "ingest"
+    LAMBDA = "lambda"
+
+
+@unique
+class TriggerKind(StrEnum):
+    """What started a run."""
+
+    CALLER = "caller"
+    UPLOAD = "upload"
+    RETRY = "retry"
+
+
+class Progress(BaseModel):
+    """What is happening inside a run, kept up while it goes.
+
+    ``listing`` is the state of the search for work (``None`` where the executor has none); the unit counts are 0 until
+    it is DONE. A unit is the piece of work one worker does at a time.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    listing: str | None = None
+    units_total: int = 0
+    units_running: int = 0
+    units_done: int = 0
+    units_failed: int = 0
+    rows_loaded: int = 0
+    rows_rejected: int = 0
+    bytes_read: int = 0
+    work_milliseconds: int = 0
+
+    @property
+    def units_ready(self) -> int:
+        """Units no worker has begun."""
+        return max(self.units_total - self.units_running - self.units_done - self.units_failed, 0)
+
+    @property
+    def fraction(self) -> float:
+        """Part of the units that are done, 0 to 1; 0 while the total is unknown."""
+        return min(self.units_done / self.units_total, 1.0) if self.units_total else 0.0
+
+
+class Run(BaseModel):
+    """One execution of a job, as the ledger holds it.
+
+    ``version`` counts the transitions and is the optimistic lock; progress and heartbeats do not move it.
+    ``deadline_at`` is fixed at the start; ``stop_by_at`` is the shorter one of a run asked to stop.
+    ``committing_until_at`` is the point of no return: from its being set until then only the commit decides the outcome.
+    ``settled`` says that everything that follows from the end (slot, retry, successor) has been done.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    org: str
+    job: str
+    run_id: str
+    executor: Executor
+    state: RunState
+    version: int = 1
+    door: str
+    trigger: TriggerKind = TriggerKind.CALLER
+    trigger_name: str | None = None
+    started_by: str
+    attempt: int = 1
+    previous_run_id: str | None = None
+    root_run_id: str
+    max_retries: int = 0
+    limited: bool = False
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments_key: str | None = None
+    target: str | None = None
+    timeout_seconds: int
+    heartbeat_seconds: int | None = None
+    submitted_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    modified_at: AwareDatetime
+    heartbeat_at: AwareDatetime | None = None
+    deadline_at: AwareDatetime
+    stop_by_at: AwareDatetime | None = None
+    committing_until_at: AwareDatetime | None = None
+    phase: str | None = None
+    task_token: str | None = None
+    message: str | None = None
+    error_code: str | None = None
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict)
+    settled: bool = False
+    progress: Progress = Field(default_factory=Progress)
+
+    def work_seconds(self, now: datetime) -> float:
+        """Seconds from the beginning of the work to its end, or to `now` while it goes."""
+        if self.started_at is None:
+            return 0.0
+        return max(((self.ended_at or now) - self.started_at).total_seconds(), 0.0)
+
+
+class RunEvent(BaseModel):
+    """One entry of a run's history; never changed once written.
+
+    ``sequence`` is the run's version after the event. An event that came too late has ``applied`` false and the
+    version it met.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    org: str
+    job: str
+    run_id: str
+    sequence: int
+    kind: str
+    state: RunState
+    at: AwareDatetime
+    actor: str
+    applied: bool = True
+    message: str | None = None

@@ -1,0 +1,1 @@
+"""Use cases: what can be done with jobs and runs, whatever the door."""

@@ -1,0 +1,201 @@
+"""What the use cases need of the outside, in their own words. `jobruns.store` and `jobruns.aws` implement it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from jobruns.documents import Document
+from jobruns.job import Job
+from jobruns.lifecycle import Decision
+from jobruns.run import Executor, Progress, Run, RunEvent, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """What a run id stands for: a job's run, or (``job`` is ``None``) an id that no run will ever have."""
+
+    job: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some runs, and the token that asks for the next ones; ``None`` at the end."""
+
+    runs: list[Run]
+    next_token: str | None
+
+
+class UnitRecord(BaseModel):
+    """How one unit of a run's work went. ``state`` is RUNNING, DONE or FAILED."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    state: str
+    rows_loaded: int = 0
+    rows_rejected: int = 0
+    bytes_read: int = 0
+    work_milliseconds: int = 0
+
+
+class ExecutionStatus(StrEnum):
+    """What Step Functions says of an execution."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    ABORTED = "ABORTED"
+    PENDING_REDRIVE = "PENDING_REDRIVE"
+
+
+class RunStore(Protocol):
+    """Runs; see `jobruns.store.runs` and `jobruns.store.queries` for what each promises."""
+
+    def create(
+        self,
+        run: Run,
+        event: RunEvent,
+        *,
+        slots: int | None = None,
+        new_documents: Sequence[Document] = (),
+        changed_documents: Sequence[Document] = (),
+    ) -> None: ...
+
+    def transition(self, decision: Decision, event: RunEvent, *, slots: int | None = None) -> Run | None: ...  # noqa: D102
+    def record_ignored(self, event: RunEvent, mark: str) -> None: ...  # noqa: D102
+    def abandon(self, org: str, run_id: str) -> bool: ...  # noqa: D102
+    def beat(self, run: Run, at: datetime) -> bool: ...  # noqa: D102
+    def add_progress(self, run: Run, at: datetime, *, listing: str | None = None, **deltas: int) -> bool: ...  # noqa: D102
+    def set_progress(self, run: Run, at: datetime, progress: Progress) -> bool: ...  # noqa: D102
+    def defer(self, run: Run, until: datetime) -> None: ...  # noqa: D102
+    def mark_settled(self, run: Run) -> None: ...  # noqa: D102
+    def mark_last_success(self, run: Run) -> None: ...  # noqa: D102
+    def queued(self, org: str, job: str, limit: int) -> list[str]: ...  # noqa: D102
+    def get(self, org: str, job: str, run_id: str) -> Run | None: ...  # noqa: D102
+    def ref(self, org: str, run_id: str) -> RunRef | None: ...  # noqa: D102
+    def find(self, org: str, run_id: str) -> Run | None: ...  # noqa: D102
+    def of_job(self, org: str, job: str, *, limit: int, token: str | None = None) -> Page: ...  # noqa: D102
+
+    def of_org(
+        self,
+        org: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        state: RunState | None = None,
+        limit: int,
+        token: str | None = None,
+    ) -> Page: ...
+
+    def due(self, now: datetime, limit: int) -> Iterator[Run]: ...  # noqa: D102
+    def many(self, org: str, refs: Iterable[tuple[str, str]]) -> dict[str, Run]: ...  # noqa: D102
+    def events(self, org: str, run_id: str, *, after: int = 0, limit: int = 1000) -> list[RunEvent]: ...  # noqa: D102
+    def last_success(self, org: str, job: str, *, by_end: bool) -> tuple[str, datetime] | None: ...  # noqa: D102
+
+
+class JobStore(Protocol):
+    """Definitions of jobs; see `jobruns.store.jobs`."""
+
+    def add(self, job: Job) -> None: ...  # noqa: D102
+    def change(self, job: Job) -> None: ...  # noqa: D102
+    def remove(self, job: Job) -> None: ...  # noqa: D102
+    def get(self, org: str, name: str) -> Job | None: ...  # noqa: D102
+    def page(self, org: str, *, after: str | None = None, limit: int = 1000) -> list[Job]: ...  # noqa: D102
+
+
+class DocumentStore(Protocol):
+    """Documents of the doors; see `jobruns.store.documents`."""
+
+    def add(self, document: Document) -> None: ...  # noqa: D102
+    def change(self, document: Document, *, was: Document) -> None: ...  # noqa: D102
+    def remove(self, document: Document) -> None: ...  # noqa: D102
+    def get(self, org: str, collection: str, document_id: str) -> Document | None: ...  # noqa: D102
+    def find(self, org: str, collection: str, name: str, *, scope: str | None = None) -> Document | None: ...  # noqa: D102
+
+    def page(
+        self,
+        org: str,
+        collection: str,
+        *,
+        after: str | None = None,
+        limit: int = 1000,
+        newest_first: bool = False,
+    ) -> list[Document]: ...
+
+
+class UnitStore(Protocol):
+    """Units of work; see `jobruns.store.units`."""
+
+    def begin(self, org: str, run_id: str, number: int) -> bool: ...  # noqa: D102
+    def end(self, org: str, run_id: str, record: UnitRecord) -> bool: ...  # noqa: D102
+    def all(self, org: str, run_id: str) -> list[UnitRecord]: ...  # noqa: D102
+
+
+class Machine(Protocol):
+    """The state machine that tracks a run. Every call may be repeated."""
+
+    def start(self, run: Run) -> None:
+        """Start the run's execution; one that exists already counts as started.
+
+        Raises
+        ------
+        UnavailableError
+            It could not be started now.
+        """
+
+    def end_task(self, run: Run) -> None:
+        """End the wait for the executor, if there is one; the machine goes on to settle the run."""
+
+    def beat(self, run: Run) -> None:
+        """Let the wait for the executor begin anew."""
+
+    def status(self, run: Run) -> ExecutionStatus | None:
+        """Tell how the run's execution stands; ``None`` when there is none."""
+
+    def abandon(self, run: Run) -> None:
+        """Stop the run's execution, if it is going."""
+
+
+class RunExecutor(Protocol):
+    """How one kind of work is begun and ended. Every call may be repeated."""
+
+    def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Hand the run over; what is returned is what the state machine needs to go on."""
+
+    def stop(self, run: Run) -> None:
+        """Stop the work and clear away what is half done."""
+
+    def resolve(self, run: Run) -> None:
+        """Have the commit of a run that is committing decide how it ends."""
+
+    def settle(self, run: Run) -> None:
+        """Do what of this executor's follows from the end of the run."""
+
+    def alive(self, run: Run) -> bool:
+        """Tell whether the work may still end by itself."""
+
+
+class Objects(Protocol):
+    """Documents too large for the ledger."""
+
+    def put_json(self, key: str, value: Any) -> None: ...  # noqa: D102
+    def get_json(self, key: str) -> Any: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything the use cases stand on."""
+
+    runs: RunStore
+    jobs: JobStore
+    documents: DocumentStore
+    units: UnitStore
+    machine: Machine
+    executors: Mapping[Executor, RunExecutor]
+    objects: Objects
+    clock: Callable[[], datetime]

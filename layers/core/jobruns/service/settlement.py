@@ -1,0 +1,109 @@
+"""Use cases of the state machine: hand a run to its executor, and do all that follows from its end."""
+
+from typing import Any
+
+from jobruns.errors import CommitInProgressError, NotFoundError
+from jobruns.lifecycle import Begun, Event, Stopped, committing
+from jobruns.run import Run, RunState
+from jobruns.service.ports import Ports
+from jobruns.service.starts import load_arguments, promote_waiting, retry_failed
+from jobruns.service.transitions import move
+
+DISPATCH = "jobruns:dispatch"
+SETTLE = "jobruns:settle"
+
+
+def dispatch_run(ports: Ports, org: str, job: str, run_id: str, task_token: str | None) -> dict[str, Any]:
+    """Mark a run RUNNING and hand it to its executor. May be repeated, each time with another token.
+
+    Parameters
+    ----------
+    ports : Ports
+        The outside.
+    org, job, run_id : str
+        Which run.
+    task_token : str or None
+        What ends the state machine's wait.
+
+    Returns
+    -------
+    dict
+        What the state machine needs to go on.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such run.
+    """
+    run = ports.runs.get(org, job, run_id)
+    if run is None:
+        raise NotFoundError(f"no run {run_id} of the job {job!r}")
+    decision = move(ports, run, Begun(task_token), DISPATCH)
+    if not decision.applied:
+        # It ended, or was asked to stop, before its work began: nobody else knows this token.
+        ports.machine.end_task(decision.after.model_copy(update={"task_token": task_token}))
+        return {"begun": False}
+    begun = decision.after
+    return {"begun": True, **ports.executors[begun.executor].begin(begun, load_arguments(ports, begun))}
+
+
+def settle_run(ports: Ports, org: str, job: str, run_id: str, outcome: Event) -> Run:
+    """End a run if it has not ended, and do all that follows. May be repeated.
+
+    Parameters
+    ----------
+    ports : Ports
+        The outside.
+    org, job, run_id : str
+        Which run.
+    outcome : Event
+        How the state machine saw the work end; what the ledger knows already goes before it.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such run.
+    CommitInProgressError
+        The run's commit has yet to decide; ask again.
+    """
+    run = ports.runs.get(org, job, run_id)
+    if run is None:
+        raise NotFoundError(f"no run {run_id} of the job {job!r}")
+    if not run.state.terminal:
+        run = conclude_run(ports, run, outcome, SETTLE)
+    finish_run(ports, run, SETTLE)
+    return run
+
+
+def conclude_run(ports: Ports, run: Run, outcome: Event, actor: str) -> Run:
+    """Move an unfinished run to its end.
+
+    Raises
+    ------
+    CommitInProgressError
+        Its commit has yet to decide, and has been asked to.
+    """
+    decision = move(ports, run, Stopped() if run.state is RunState.STOPPING else outcome, actor)
+    after = decision.after
+    if not after.state.terminal and after.state is RunState.STOPPING:
+        after = move(ports, after, Stopped(), actor).after
+    if committing(after):
+        ports.executors[after.executor].resolve(after)
+        raise CommitInProgressError(f"the run {run.run_id} is committing")
+    return after
+
+
+def finish_run(ports: Ports, run: Run, actor: str) -> None:
+    """Do what follows from the end of a run: clear away, remember, retry, let the next one in. May be repeated."""
+    if run.settled or not run.state.terminal:
+        return
+    executor = ports.executors[run.executor]
+    if run.state is RunState.SUCCEEDED:
+        ports.runs.mark_last_success(run)
+    else:
+        executor.stop(run)
+    executor.settle(run)
+    retry_failed(ports, run, actor)
+    if run.limited:
+        promote_waiting(ports, run.org, run.job, actor)
+    ports.runs.mark_settled(run)

@@ -1,0 +1,76 @@
+"""The one place that moves a run: decide by the lifecycle, write on condition, decide again if somebody was faster."""
+
+import uuid
+from datetime import datetime
+
+from jobruns.errors import StaleWriteError
+from jobruns.lifecycle import Decision, Event, apply
+from jobruns.run import Run, RunEvent
+from jobruns.service.ports import Ports
+
+MAX_TRIES = 8
+"""A run has at most a handful of writers at a moment; each lost race is another's progress."""
+
+
+def run_event(
+    run: Run, kind: str, at: datetime, actor: str, *, applied: bool = True, message: str | None = None
+) -> RunEvent:
+    """Compose the history entry of what happened to `run`, which is as it is after it."""
+    return RunEvent(
+        org=run.org,
+        job=run.job,
+        run_id=run.run_id,
+        sequence=run.version,
+        kind=kind,
+        state=run.state,
+        at=at,
+        actor=actor,
+        applied=applied,
+        message=message,
+    )
+
+
+def move(ports: Ports, run: Run, event: Event, actor: str, *, slots: int | None = None) -> Decision:
+    """Apply an event to a run and write it; an event that comes too late is recorded as ignored.
+
+    Parameters
+    ----------
+    ports : Ports
+        The outside.
+    run : Run
+        As last read. It may be out of date: then the event is decided again on what is stored.
+    event : Event
+        What happened.
+    actor : str
+        Who says so.
+    slots : int, optional
+        The job's limit, for an event that takes a run from the queue.
+
+    Returns
+    -------
+    Decision
+        The decision that was written, or that the event was ignored.
+
+    Raises
+    ------
+    StaleWriteError
+        A bounded number of tries all lost against other writers.
+    ConcurrentRunsExceededError
+        The event takes a slot and none is free.
+    """
+    for _ in range(MAX_TRIES):
+        now = ports.clock()
+        decision = apply(run, event, now)
+        kind = type(event).__name__
+        if not decision.applied:
+            ignored = run_event(run, kind, now, actor, applied=False, message=decision.reason)
+            ports.runs.record_ignored(ignored, uuid.uuid4().hex)
+            return decision
+        message = getattr(event, "message", None)
+        current = ports.runs.transition(
+            decision, run_event(decision.after, kind, now, actor, message=message), slots=slots
+        )
+        if current is None:
+            return decision
+        run = current
+    raise StaleWriteError(f"the run {run.run_id} is being changed by others; read it and try again")

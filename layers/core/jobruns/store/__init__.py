@@ -1,0 +1,40 @@
+"""The ledger's storage: one DynamoDB table behind five small stores that share a connection."""
+
+import time
+from collections.abc import Callable
+
+from jobruns.store.access_keys import AccessKeys
+from jobruns.store.documents import Documents
+from jobruns.store.items import bind
+from jobruns.store.jobs import Jobs
+from jobruns.store.queries import RunReads
+from jobruns.store.runs import RunWrites, find_queued
+from jobruns.store.units import Units
+
+
+class RunStore(RunReads, RunWrites):
+    """Reads and writes runs."""
+
+    def queued(self, org: str, job: str, limit: int) -> list[str]:
+        """Read the ids of the runs waiting for a slot, oldest first, at most `limit`."""
+        return find_queued(org, job, limit)
+
+
+class Store:
+    """The whole ledger table.
+
+    Parameters
+    ----------
+    table_name : str
+        The table, made from template.yaml.
+    pause : callable, optional
+        Waits between tries of a contended transaction.
+    """
+
+    def __init__(self, table_name: str, pause: Callable[[float], None] = time.sleep) -> None:
+        connection = bind(table_name)
+        self.runs = RunStore(connection, pause)
+        self.jobs = Jobs(connection)
+        self.documents = Documents(connection)
+        self.access_keys = AccessKeys()
+        self.units = Units()

@@ -1,0 +1,298 @@
+"""The items of the ledger table as PynamoDB models. Nothing outside this package sees one.
+
+All share one connection, that of `LedgerItem`: a client costs some 20 ms to make, and one for each model would be paid
+at every cold start.
+"""
+
+from typing import Any
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    JSONAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+    UTCDateTimeAttribute,
+)
+from pynamodb.connection import Connection
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from jobruns.run import Progress, Run, RunState
+from jobruns.store import keys
+
+PROGRESS_COUNTERS = tuple(name for name in Progress.model_fields if name != "listing")
+
+
+class DueIndex(GlobalSecondaryIndex[Any]):
+    """Unfinished and unsettled runs by the time reconcile must look at them; sparse."""
+
+    class Meta:
+        """Name and projection as template.yaml has them."""
+
+        index_name = "gsi_due"
+        projection = KeysOnlyProjection()
+
+    due_pk = UnicodeAttribute(hash_key=True)
+    due_sk = UnicodeAttribute(range_key=True)
+
+
+class TimeIndex(GlobalSecondaryIndex[Any]):
+    """An org's runs by submission."""
+
+    class Meta:
+        """Name and projection as template.yaml has them."""
+
+        index_name = "gsi_time"
+        projection = KeysOnlyProjection()
+
+    time_pk = UnicodeAttribute(hash_key=True)
+    time_sk = UnicodeAttribute(range_key=True)
+
+
+class StateIndex(GlobalSecondaryIndex[Any]):
+    """An org's runs by state, then submission."""
+
+    class Meta:
+        """Name and projection as template.yaml has them."""
+
+        index_name = "gsi_state"
+        projection = KeysOnlyProjection()
+
+    state_pk = UnicodeAttribute(hash_key=True)
+    state_sk = UnicodeAttribute(range_key=True)
+
+
+class LedgerItem(Model):
+    """What every item has: its key, and a word for people who look into the table."""
+
+    class Meta:
+        """Bound by `bind`; the times bound every call (DynamoDB answers in milliseconds or not at all)."""
+
+        table_name = "unbound"
+        connect_timeout_seconds = 2
+        read_timeout_seconds = 5
+        max_retry_attempts = 4
+        max_pool_connections = 20
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = UnicodeAttribute(null=True)
+
+
+class RunItem(LedgerItem):
+    """A run. Attributes are named as the fields of `jobruns.run.Run`; progress is flattened so that it can be added to."""
+
+    gsi_due = DueIndex()
+    gsi_time = TimeIndex()
+    gsi_state = StateIndex()
+    due_pk = UnicodeAttribute(null=True)
+    due_sk = UnicodeAttribute(null=True)
+    time_pk = UnicodeAttribute()
+    time_sk = UnicodeAttribute()
+    state_pk = UnicodeAttribute()
+    state_sk = UnicodeAttribute()
+
+    org = UnicodeAttribute()
+    job = UnicodeAttribute()
+    run_id = UnicodeAttribute()
+    executor = UnicodeAttribute()
+    state = UnicodeAttribute()
+    version = NumberAttribute()
+    door = UnicodeAttribute()
+    trigger = UnicodeAttribute()
+    trigger_name = UnicodeAttribute(null=True)
+    started_by = UnicodeAttribute()
+    attempt = NumberAttribute()
+    previous_run_id = UnicodeAttribute(null=True)
+    root_run_id = UnicodeAttribute()
+    max_retries = NumberAttribute()
+    limited = BooleanAttribute()
+    arguments = JSONAttribute(null=True)
+    arguments_key = UnicodeAttribute(null=True)
+    target = UnicodeAttribute(null=True)
+    timeout_seconds = NumberAttribute()
+    heartbeat_seconds = NumberAttribute(null=True)
+    submitted_at = UTCDateTimeAttribute()
+    started_at = UTCDateTimeAttribute(null=True)
+    ended_at = UTCDateTimeAttribute(null=True)
+    modified_at = UTCDateTimeAttribute()
+    heartbeat_at = UTCDateTimeAttribute(null=True)
+    deadline_at = UTCDateTimeAttribute()
+    stop_by_at = UTCDateTimeAttribute(null=True)
+    committing_until_at = UTCDateTimeAttribute(null=True)
+    phase = UnicodeAttribute(null=True)
+    task_token = UnicodeAttribute(null=True)
+    message = UnicodeAttribute(null=True)
+    error_code = UnicodeAttribute(null=True)
+    metrics = JSONAttribute(null=True)
+    tags = JSONAttribute(null=True)
+    settled = BooleanAttribute()
+
+    listing = UnicodeAttribute(null=True)
+    units_total = NumberAttribute(default=0)
+    units_running = NumberAttribute(default=0)
+    units_done = NumberAttribute(default=0)
+    units_failed = NumberAttribute(default=0)
+    rows_loaded = NumberAttribute(default=0)
+    rows_rejected = NumberAttribute(default=0)
+    bytes_read = NumberAttribute(default=0)
+    work_milliseconds = NumberAttribute(default=0)
+
+
+class RunRefItem(LedgerItem):
+    """Which job a run id belongs to; `abandoned` means that no run will ever have the id."""
+
+    job = UnicodeAttribute(null=True)
+    abandoned = BooleanAttribute(null=True)
+
+
+class EventItem(LedgerItem):
+    """A run event."""
+
+    org = UnicodeAttribute()
+    job = UnicodeAttribute()
+    run_id = UnicodeAttribute()
+    sequence = NumberAttribute()
+    event = UnicodeAttribute()
+    state = UnicodeAttribute()
+    at = UTCDateTimeAttribute()
+    actor = UnicodeAttribute()
+    applied = BooleanAttribute()
+    message = UnicodeAttribute(null=True)
+
+
+class SlotsItem(LedgerItem):
+    """The unfinished runs of a limited job: a set of ids and not a number, so that taking and giving back repeat safely."""
+
+    holders = UnicodeSetAttribute(null=True)
+
+
+class QueueItem(LedgerItem):
+    """A run's place among those waiting for a slot."""
+
+    run_id = UnicodeAttribute()
+
+
+class LastItem(LedgerItem):
+    """A job's last success."""
+
+    run_id = UnicodeAttribute()
+    at = UTCDateTimeAttribute()
+    started_at = UTCDateTimeAttribute()
+    ended_at = UTCDateTimeAttribute()
+
+
+class JobItem(LedgerItem):
+    """A job's definition."""
+
+    name = UnicodeAttribute()
+    version = NumberAttribute()
+    definition = JSONAttribute()
+
+
+class UnitItem(LedgerItem):
+    """A unit of work of a run."""
+
+    number = NumberAttribute()
+    state = UnicodeAttribute()
+    rows_loaded = NumberAttribute(default=0)
+    rows_rejected = NumberAttribute(default=0)
+    bytes_read = NumberAttribute(default=0)
+    work_milliseconds = NumberAttribute(default=0)
+
+
+class DocumentItem(LedgerItem):
+    """A document of a door."""
+
+    org = UnicodeAttribute()
+    collection = UnicodeAttribute()
+    document_id = UnicodeAttribute()
+    name = UnicodeAttribute()
+    name_scope = UnicodeAttribute(null=True)
+    body = JSONAttribute()
+    version = NumberAttribute()
+    created_at = UTCDateTimeAttribute()
+    modified_at = UTCDateTimeAttribute()
+
+
+class NameItem(LedgerItem):
+    """Who has a name."""
+
+    document_id = UnicodeAttribute()
+
+
+class AccessKeyItem(LedgerItem):
+    """An access key; its secret is nowhere in the table."""
+
+    key_id = UnicodeAttribute()
+    org = UnicodeAttribute()
+    role = UnicodeAttribute()
+    description = UnicodeAttribute(null=True)
+    created_at = UTCDateTimeAttribute()
+    key_expires_at = UTCDateTimeAttribute(null=True)
+    revoked_at = UTCDateTimeAttribute(null=True)
+
+
+class ClaimItem(LedgerItem):
+    """Which run loads an uploaded object."""
+
+    run_id = UnicodeAttribute()
+    url = UnicodeAttribute()
+    claimed_at = UTCDateTimeAttribute()
+    expires_at = NumberAttribute()
+
+
+def bind(table_name: str) -> Connection:
+    """Point every model at a table.
+
+    Returns
+    -------
+    Connection
+        The one connection they share, for transactions and batches.
+    """
+    for model in (LedgerItem, *LedgerItem.__subclasses__()):
+        model.Meta.table_name = table_name
+        model._connection = None
+    # A subclass finds the connection of its base; that of RunItem is the one that knows the indexes.
+    LedgerItem._connection = shared = RunItem._get_connection()  # PynamoDB has no public way to share one
+    return shared.connection
+
+
+def run_keys(run: Run, due: str | None) -> dict[str, str | None]:
+    """Compose the index keys that move with a run's state."""
+    return {
+        "due_pk": keys.due_pk(run.run_id) if due else None,
+        "due_sk": f"{due}#{run.run_id}" if due else None,
+        "state_pk": keys.state_pk(run.org, run.state),
+    }
+
+
+def read_run(item: RunItem) -> Run:
+    """Turn an item into a run."""
+    fields = {name: getattr(item, name) for name in Run.model_fields if name != "progress"}
+    for name in ("arguments", "metrics", "tags"):
+        fields[name] = fields[name] or {}
+    progress = {name: int(getattr(item, name) or 0) for name in PROGRESS_COUNTERS}
+    return Run.model_validate({**fields, "progress": {"listing": item.listing, **progress}})
+
+
+def write_run(run: Run, due: str | None) -> RunItem:
+    """Turn a new run into an item."""
+    fields = {name: getattr(run, name) for name in Run.model_fields if name != "progress"}
+    for name, value in fields.items():
+        if isinstance(value, RunState) or name in ("executor", "trigger"):
+            fields[name] = str(value)
+    for name in ("arguments", "metrics", "tags"):
+        fields[name] = fields[name] or None
+    return RunItem(
+        pk=keys.job_pk(run.org, run.job),
+        sk=keys.run_sk(run.run_id),
+        kind="run",
+        time_pk=keys.time_pk(run.org),
+        time_sk=keys.instant_sk(run.submitted_at, run.run_id),
+        state_sk=keys.instant_sk(run.submitted_at, run.run_id),
+        **run_keys(run, due),
+        **fields,
+        **run.progress.model_dump(),
+    )

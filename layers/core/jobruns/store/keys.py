@@ -1,0 +1,116 @@
+"""How keys are spelled: the only module that composes or reads a key of the ledger table.
+
+=====================  ==========================================  =======================================
+partition              sort                                        item
+=====================  ==========================================  =======================================
+``ORG#o#JOB#j``        ``JOB``                                     the job's definition
+``ORG#o#JOB#j``        ``SLOTS``                                   unfinished runs of a limited job
+``ORG#o#JOB#j``        ``QUEUE#<run>``                             a run waiting for a slot, oldest first
+``ORG#o#JOB#j``        ``RUN#<run>``                               a run; ids sort by time
+``ORG#o#JOB#j``        ``LAST#START``, ``LAST#END``                the last success, by start and by end
+``ORG#o#RUN#r``        ``REF``                                     which job the run belongs to
+``ORG#o#RUN#r``        ``EVENT#<sequence>``                        the run's history
+``ORG#o#RUN#r``        ``UNIT#<number>``                           a unit of work of the run
+``ORG#o#DOC#c``        ``<document id>``                           a document of a door
+``ORG#o#NAME#scope``   ``<name>``                                  who has the name
+``ORG#o#JOBS``         ``<job>``                                   the org's jobs by name
+``KEY#k``              ``KEY``                                     an access key
+``KEYS``               ``<key id>``                                all access keys
+``CLAIM#o#t``          ``<object>``                                which run loads an uploaded object
+=====================  ==========================================  =======================================
+
+Indexes (all project keys only, so that progress and heartbeats never write to one): ``gsi_due`` has the unfinished runs by the
+time somebody must look at them, in `DUE_SHARDS` partitions; ``gsi_time`` an org's runs by submission; ``gsi_state`` the same
+by state.
+"""
+
+import zlib
+from datetime import datetime
+
+DUE_SHARDS = 4
+"""A partition takes 1,000 writes a second; four of them leave room for several hundred starts a second."""
+
+
+def job_pk(org: str, job: str) -> str:
+    """Partition of a job and its runs."""
+    return f"ORG#{org}#JOB#{job}"
+
+
+def jobs_pk(org: str) -> str:
+    """Partition of the org's list of jobs."""
+    return f"ORG#{org}#JOBS"
+
+
+def run_pk(org: str, run_id: str) -> str:
+    """Partition of what belongs to one run."""
+    return f"ORG#{org}#RUN#{run_id}"
+
+
+def run_sk(run_id: str) -> str:
+    """Sort key of a run in its job's partition."""
+    return f"RUN#{run_id}"
+
+
+def queue_sk(run_id: str) -> str:
+    """Sort key of a waiting run's place in the queue."""
+    return f"QUEUE#{run_id}"
+
+
+def event_sk(sequence: int, ignored: str | None = None) -> str:
+    """Sort key of a run event; several ignored ones may share the sequence they met."""
+    return f"EVENT#{sequence:08d}" + (f"#{ignored}" if ignored else "")
+
+
+def unit_sk(number: int) -> str:
+    """Sort key of a unit."""
+    return f"UNIT#{number:06d}"
+
+
+def document_pk(org: str, collection: str) -> str:
+    """Partition of a collection."""
+    return f"ORG#{org}#DOC#{collection}"
+
+
+def name_pk(org: str, scope: str) -> str:
+    """Partition of the names taken in a scope."""
+    return f"ORG#{org}#NAME#{scope}"
+
+
+def key_pk(key_id: str) -> str:
+    """Partition of an access key."""
+    return f"KEY#{key_id}"
+
+
+def claim_pk(org: str, table: str) -> str:
+    """Partition of the objects claimed for a table."""
+    return f"CLAIM#{org}#{table}"
+
+
+def due_pk(run_id: str) -> str:
+    """Index partition of an unfinished run."""
+    return due_shard_pk(zlib.crc32(run_id.encode()) % DUE_SHARDS)
+
+
+def due_shard_pk(shard: int) -> str:
+    """Index partition number `shard`."""
+    return f"DUE#{shard}"
+
+
+def time_pk(org: str) -> str:
+    """Index partition of an org's runs."""
+    return f"ORG#{org}#TIME"
+
+
+def state_pk(org: str, state: str) -> str:
+    """Index partition of an org's runs in one state."""
+    return f"ORG#{org}#STATE#{state}"
+
+
+def instant(at: datetime) -> str:
+    """Spell a time so that text order is time order: UTC, microseconds, always the same width."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def instant_sk(at: datetime, run_id: str) -> str:
+    """Sort key by a time, made unique by the run id."""
+    return f"{instant(at)}#{run_id}"

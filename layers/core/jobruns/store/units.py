@@ -1,0 +1,58 @@
+"""Units of work of a run: who has begun and done which, so that a repeated unit is counted once."""
+
+from pynamodb.exceptions import PutError, UpdateError
+
+from jobruns.service.ports import UnitRecord
+from jobruns.store import keys
+from jobruns.store.items import UnitItem
+
+MAX_UNITS = 100_000
+
+
+class Units:
+    """Reads and writes units."""
+
+    def begin(self, org: str, run_id: str, number: int) -> bool:
+        """Note that a worker begins a unit.
+
+        Returns
+        -------
+        bool
+            False when one has begun it before (and was killed, say).
+        """
+        item = UnitItem(
+            pk=keys.run_pk(org, run_id), sk=keys.unit_sk(number), kind="unit", number=number, state="RUNNING"
+        )
+        try:
+            item.save(condition=UnitItem.pk.does_not_exist())
+        except PutError as error:
+            if error.cause_response_code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def end(self, org: str, run_id: str, record: UnitRecord) -> bool:
+        """Note how a begun unit ended.
+
+        Returns
+        -------
+        bool
+            False when its end is noted already.
+        """
+        item = UnitItem(pk=keys.run_pk(org, run_id), sk=keys.unit_sk(record.number))
+        actions = [getattr(UnitItem, name).set(value) for name, value in record.model_dump(exclude={"number"}).items()]
+        try:
+            item.update(actions=actions, condition=UnitItem.state == "RUNNING")
+        except UpdateError as error:
+            if error.cause_response_code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def all(self, org: str, run_id: str) -> list[UnitRecord]:
+        """Read the units of a run that were begun, by number, consistently."""
+        found = UnitItem.query(
+            keys.run_pk(org, run_id), UnitItem.sk.startswith("UNIT#"), consistent_read=True, limit=MAX_UNITS
+        )
+        names = UnitRecord.model_fields
+        return [UnitRecord.model_validate({name: getattr(item, name) for name in names}) for item in found]
