@@ -1,0 +1,205 @@
+"""Every function is set up as AWS advises, and its handler is there."""
+
+import ast
+from typing import Any
+
+import pytest
+
+from tests.template.reading import ROOT, Resources, as_list, of_type, references, role_statements
+
+FUNCTIONS = (
+    "HydrolixFunction",
+    "DispatchFunction",
+    "SettleFunction",
+    "ReconcileFunction",
+    "OnUploadFunction",
+    "ListFunction",
+    "IndexFunction",
+    "CommitFunction",
+)
+ASYNCHRONOUS = ("ReconcileFunction", "CommitFunction")
+NEED_PYARROW = {"ListFunction", "IndexFunction", "CommitFunction"}
+
+# Which statements may name every resource, and why.
+STARS = {
+    ("RunLifecycleRole", "Logs"): "the actions of log delivery know no resources",
+    ("IngestMachineRole", "Logs"): "the actions of log delivery know no resources",
+}
+
+
+def test_no_function_is_missing_from_these_tests(functions: Resources) -> None:
+    assert set(functions) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_runs_on_arm64_and_python_3_13(name: str, functions: Resources) -> None:
+    assert functions[name]["Runtime"] == "python3.13"
+    assert functions[name]["Architectures"] == ["arm64"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_logs_json_to_a_group_of_its_own_that_forgets(name: str, functions: Resources, expanded: Resources) -> None:
+    logging = functions[name]["LoggingConfig"]
+    assert logging["LogFormat"] == "JSON"
+    group = expanded[logging["LogGroup"]["Ref"]]
+    assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    users = [other for other in FUNCTIONS if functions[other]["LoggingConfig"] == logging]
+    assert users == [name]
+
+
+def test_every_log_group_forgets(expanded: Resources) -> None:
+    groups = of_type(expanded, "AWS::Logs::LogGroup")
+    assert len(groups) == len(FUNCTIONS) + 3  # two state machines and the API
+    for name, group in groups.items():
+        assert "RetentionInDays" in group["Properties"], name
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_is_traced(name: str, functions: Resources) -> None:
+    assert functions[name]["TracingConfig"] == {"Mode": "Active"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_handler_is_defined(name: str, functions: Resources) -> None:
+    module, _, attribute = functions[name]["Handler"].rpartition(".")
+    source = ROOT / "functions" / f"{module.replace('.', '/')}.py"
+    assert source.is_file(), f"{source} is not there"
+    defined: set[str] = set()
+    for node in ast.parse(source.read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.Assign):
+            defined.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            defined.add(node.target.id)
+    assert attribute == "handler"
+    assert attribute in defined
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_only_who_needs_pyarrow_carries_it(name: str, functions: Resources) -> None:
+    layers = [layer["Ref"] for layer in functions[name]["Layers"]]
+    assert layers[0].startswith("CoreLayer")
+    assert any(layer.startswith("DataLayer") for layer in layers) == (name in NEED_PYARROW)
+
+
+def test_doors_answer_before_the_api_gives_up(functions: Resources, expanded: Resources) -> None:
+    paths = expanded["HttpApi"]["Properties"]["Body"]["paths"]
+    integration = paths["/config/v1/{proxy+}"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
+    assert integration["payloadFormatVersion"] == "2.0"
+    assert functions["HydrolixFunction"]["Timeout"] * 1000 < integration["timeoutInMillis"] <= 30000
+
+
+@pytest.mark.parametrize("name", ASYNCHRONOUS)
+def test_an_event_nobody_could_handle_is_kept(name: str, expanded: Resources) -> None:
+    properties = expanded[f"{name}EventInvokeConfig"]["Properties"]
+    assert properties["MaximumRetryAttempts"] == 2
+    destination = properties["DestinationConfig"]["OnFailure"]["Destination"]
+    assert destination == {"Fn::GetAtt": ["AsyncDeadLetterQueue", "Arn"]}
+
+
+def test_reconcile_hears_of_executions_that_ended_badly(expanded: Resources) -> None:
+    rule = expanded["ReconcileFunctionExecutions"]["Properties"]
+    detail = rule["EventPattern"]["detail"]
+    assert set(detail["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
+    assert all(machine["Fn::Sub"].startswith("arn:${AWS::Partition}:states:") for machine in detail["stateMachineArn"])
+    assert [machine["Fn::Sub"].rpartition(":stateMachine:")[2] for machine in detail["stateMachineArn"]] == [
+        "${AWS::StackName}-run-lifecycle",
+        "${AWS::StackName}-ingest",
+    ]
+    [target] = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["ReconcileFunction", "Arn"]}
+    assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["AsyncDeadLetterQueue", "Arn"]}
+
+
+def test_reconcile_is_scheduled(expanded: Resources) -> None:
+    schedule = expanded["ReconcileFunctionSchedule"]["Properties"]
+    assert schedule["ScheduleExpression"] == {"Ref": "ReconcileSchedule"}
+    assert schedule.get("State", "ENABLED") == "ENABLED"
+
+
+def test_uploads_are_gathered_and_fail_one_by_one(expanded: Resources) -> None:
+    mapping = expanded["OnUploadFunctionUploads"]["Properties"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == {"Ref": "UploadBatchSize"}
+    assert mapping["MaximumBatchingWindowInSeconds"] == {"Ref": "UploadBatchingWindowSeconds"}
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["UploadQueue", "Arn"]}
+
+
+def test_uploads_stay_hidden_long_enough(template: dict[str, Any], functions: Resources) -> None:
+    defaults = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()}
+    timeout = functions["OnUploadFunction"]["Timeout"]
+    assert defaults["UploadVisibilitySeconds"] >= 6 * timeout + defaults["UploadBatchingWindowSeconds"]
+
+
+def test_no_role_names_every_resource_without_a_reason(expanded: Resources) -> None:
+    stars = set()
+    for name, role in of_type(expanded, "AWS::IAM::Role").items():
+        for statement in role_statements(role):
+            actions = as_list(statement["Action"])
+            assert not any("*" in action for action in actions), f"{name}: {actions}"
+            if "*" in as_list(statement["Resource"]):
+                stars.add((name, statement.get("Sid")))
+    assert stars == set(STARS)
+
+
+def test_no_role_has_more_than_logging_and_tracing_from_aws(expanded: Resources) -> None:
+    for name, role in of_type(expanded, "AWS::IAM::Role").items():
+        arns = [
+            arn["Fn::Sub"] if isinstance(arn, dict) else arn for arn in role["Properties"].get("ManagedPolicyArns", [])
+        ]
+        managed = {arn.rpartition("/")[2] for arn in arns}
+        assert managed <= {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}, name
+
+
+def test_every_function_has_its_own_role(functions: Resources) -> None:
+    assert [properties["Role"] for properties in functions.values()] == [
+        {"Fn::GetAtt": [f"{name}Role", "Arn"]} for name in functions
+    ]
+
+
+def test_work_is_written_under_its_prefix_only(expanded: Resources) -> None:
+    checked = 0
+    for name, role in of_type(expanded, "AWS::IAM::Role").items():
+        for statement in role_statements(role):
+            if "WorkBucket" not in references(statement["Resource"]):
+                continue
+            checked += 1
+            if as_list(statement["Action"]) == ["s3:ListBucket"]:
+                assert statement["Condition"] == {"StringLike": {"s3:prefix": "runs/*"}}, name
+            else:
+                assert statement["Resource"] == {"Fn::Sub": "${WorkBucket.Arn}/runs/*"}, name
+    assert checked > len(FUNCTIONS)
+
+
+@pytest.mark.parametrize(("name", "indexes"), [
+    ("HydrolixFunction", {"gsi_time", "gsi_state"}),
+    ("ReconcileFunction", {"gsi_due"}),
+    ("DispatchFunction", set()),
+    ("SettleFunction", set()),
+    ("OnUploadFunction", set()),
+    ("ListFunction", set()),
+    ("IndexFunction", set()),
+    ("CommitFunction", set()),
+])  # fmt: skip
+def test_the_ledger_is_never_scanned(name: str, indexes: set[str], expanded: Resources) -> None:
+    readable = set()
+    for statement in role_statements(expanded[f"{name}Role"]):
+        if "LedgerTable" not in references(statement["Resource"]):
+            continue
+        assert "dynamodb:Scan" not in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"]):
+            if "Fn::Sub" in resource:
+                readable.add(resource["Fn::Sub"].rpartition("/")[2])
+                assert as_list(statement["Action"]) == ["dynamodb:Query"]
+    assert readable == indexes
+
+
+def test_only_doors_see_the_master_secret(expanded: Resources, functions: Resources) -> None:
+    readers = {
+        name
+        for name in functions
+        if any("KeysSecret" in references(s["Resource"]) for s in role_statements(expanded[f"{name}Role"]))
+    }
+    told = {name for name in functions if "KEYS_SECRET_ID" in functions[name]["Environment"]["Variables"]}
+    assert readers == told == {"HydrolixFunction"}

@@ -1,0 +1,136 @@
+"""The table, the buckets and the queues: closed, encrypted, kept, and with somewhere for what fails."""
+
+from typing import Any
+
+import pytest
+
+from tests.template.reading import Resources, as_list, of_type
+
+BUCKETS = ("LandingBucket", "LakeBucket", "WorkBucket")
+QUEUES = ("UploadQueue", "UploadDeadLetterQueue", "AsyncDeadLetterQueue")
+
+
+def test_no_bucket_or_queue_is_missing_from_these_tests(resources: Resources) -> None:
+    assert set(of_type(resources, "AWS::S3::Bucket")) == set(BUCKETS)
+    assert set(of_type(resources, "AWS::SQS::Queue")) == set(QUEUES)
+
+
+def test_ledger_has_its_keys_and_indexes(resources: Resources) -> None:
+    table = resources["LedgerTable"]["Properties"]
+    assert _keys(table["KeySchema"]) == {"HASH": "pk", "RANGE": "sk"}
+    assert {index["IndexName"]: _keys(index["KeySchema"]) for index in table["GlobalSecondaryIndexes"]} == {
+        "gsi_due": {"HASH": "due_pk", "RANGE": "due_sk"},
+        "gsi_time": {"HASH": "time_pk", "RANGE": "time_sk"},
+        "gsi_state": {"HASH": "state_pk", "RANGE": "state_sk"},
+    }
+    for index in table["GlobalSecondaryIndexes"]:
+        assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_ledger_is_kept(resources: Resources) -> None:
+    table = resources["LedgerTable"]
+    assert table["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert table["UpdateReplacePolicy"] == "Retain"
+    properties = table["Properties"]
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["DeletionProtectionEnabled"] == {"Ref": "LedgerDeletionProtection"}
+
+
+def test_secret_is_kept_and_strong(resources: Resources) -> None:
+    secret = resources["KeysSecret"]
+    assert secret["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert secret["Properties"]["GenerateSecretString"] == {"PasswordLength": 64, "ExcludePunctuation": True}
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_bucket_is_closed_and_encrypted(name: str, resources: Resources) -> None:
+    bucket = resources[name]["Properties"]
+    assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_bucket_keeps_what_is_overwritten_but_not_for_ever(name: str, resources: Resources) -> None:
+    assert resources[name]["DeletionPolicy"] == "RetainExceptOnCreate"
+    bucket = resources[name]["Properties"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert all(rule["Status"] == "Enabled" for rule in rules)
+    assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+    assert any("NoncurrentVersionExpiration" in rule for rule in rules)
+
+
+def test_only_work_expires(resources: Resources) -> None:
+    expiring = {
+        (name, rule.get("Prefix"))
+        for name in BUCKETS
+        for rule in resources[name]["Properties"]["LifecycleConfiguration"]["Rules"]
+        if "ExpirationInDays" in rule
+    }
+    assert expiring == {("WorkBucket", "runs/")}
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_bucket_is_reached_over_tls_only(name: str, resources: Resources) -> None:
+    policy = resources[f"{name}Policy"]["Properties"]
+    assert policy["Bucket"] == {"Ref": name}
+    [statement] = policy["PolicyDocument"]["Statement"]
+    _assert_denies_plain_text(statement, "s3:*")
+    assert statement["Resource"] == [{"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}/*"}]
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_queue_is_encrypted_and_reached_over_tls_only(name: str, resources: Resources) -> None:
+    queue = resources[name]["Properties"]
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+    policy = resources[f"{name}Policy"]["Properties"]
+    assert policy["Queues"] == [{"Ref": name}]
+    statement = next(s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny")
+    _assert_denies_plain_text(statement, "sqs:*")
+    assert statement["Resource"] == {"Fn::GetAtt": [name, "Arn"]}
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_queue_has_a_dead_letter_queue_or_is_one(name: str, resources: Resources) -> None:
+    if "DeadLetter" in name:
+        return
+    redrive = resources[name]["Properties"]["RedrivePolicy"]
+    target = redrive["deadLetterTargetArn"]["Fn::GetAtt"][0]
+    assert "DeadLetter" in target
+    assert target in QUEUES
+    assert redrive["maxReceiveCount"] == 5
+
+
+def test_only_the_landing_bucket_of_this_account_may_notify(resources: Resources) -> None:
+    landing = resources["LandingBucket"]
+    assert landing["DependsOn"] == "UploadQueuePolicy"
+    [notification] = landing["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+    assert notification == {"Event": "s3:ObjectCreated:*", "Queue": {"Fn::GetAtt": ["UploadQueue", "Arn"]}}
+    statements = resources["UploadQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    allow = next(s for s in statements if s["Effect"] == "Allow")
+    name = landing["Properties"]["BucketName"]["Fn::Sub"]
+    assert allow["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{name}"}},
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+    }
+    assert allow["Principal"] == {"Service": "s3.amazonaws.com"}
+
+
+def _keys(schema: list[dict[str, str]]) -> dict[str, str]:
+    return {key["KeyType"]: key["AttributeName"] for key in schema}
+
+
+def _assert_denies_plain_text(statement: dict[str, Any], action: str) -> None:
+    assert statement["Effect"] == "Deny"
+    assert statement["Principal"] == "*"
+    assert as_list(statement["Action"]) == [action]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
