@@ -1,7 +1,7 @@
 """Finds out who calls, by the key store and the stack's master secret; both are remembered for a short while.
 
-Remembering a key saves a read on every request. The price is that a revoked key opens the doors for `MEMORY_SECONDS` more,
-in a process that saw it before.
+Remembering a key saves a read on every request. The price is that a revoked key opens the doors for `MEMORY_SECONDS`
+more, in a process that saw it before.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Wires the use cases to AWS, once per process. A function takes what it needs from here; a test puts its own in place."""
+"""Wires the use cases to AWS, once per process. A function takes what it needs from here; a test puts its own there."""
 
 from datetime import UTC, datetime
 from functools import cache

@@ -5,15 +5,15 @@
     WAITING ──► STARTING ──► RUNNING ──► SUCCEEDED | FAILED | TIMEOUT
         └──────────┴────────────┴──► STOPPING ──► STOPPED
 
-Pure: no clock, no storage. `apply` is the only place that decides; storage enforces its decision with one conditional
-write. What the table has no entry for is ignored, so ends absorb and nothing goes back.
+Pure: no clock, no storage. `apply` is the only place that decides; storage enforces its decision with one
+conditional write. What the table has no entry for is ignored, so ends absorb and nothing goes back.
 
 Hard choices, decided here:
 
 * A report may overtake the dispatcher that says RUNNING, so STARTING ends as RUNNING does.
-* From STOPPING only STOPPED is reached, also when the worker finished its work before it heard of the stop: the caller
-  who was told STOPPING never sees a success afterwards. The exception is no exception: a run that is *committing* cannot
-  be asked to stop, nor does its time run out, because its rows may be in the table already.
+* From STOPPING only STOPPED is reached, also when the worker finished its work before it heard of the stop: the
+  caller who was told STOPPING never sees a success afterwards. What makes this safe is that a run that is *committing*
+  cannot be asked to stop, nor does its time run out: its rows may be in the table already.
 """
 
 from collections.abc import Mapping
@@ -152,6 +152,27 @@ def _undecided(event: Event) -> bool:
     return isinstance(event, StopRequested | TimedOut) or (isinstance(event, Failed) and not event.conclusive)
 
 
+def _effects(run: Run, event: Event, now: datetime) -> dict[str, Any]:  # noqa: PLR0911 - one return an event
+    """Give what an event changes besides the state."""
+    match event:
+        case Admitted():
+            return {"deadline_at": now + timedelta(seconds=run.timeout_seconds)}
+        case Begun(task_token=token):
+            return {"task_token": token, "started_at": run.started_at or now}
+        case CommitBegun(until_at=until):
+            return {"committing_until_at": until, "phase": "COMMITTING"}
+        case StopRequested(grace_seconds=grace, message=message):
+            return {"stop_by_at": now + timedelta(seconds=grace), "message": message or run.message}
+        case Stopped(message=message):
+            return {"message": message or run.message}
+        case Succeeded(message=message, metrics=metrics):
+            return {"message": message, "metrics": {**run.metrics, **(metrics or {})}}
+        case Failed(message=message, error_code=code, metrics=metrics):
+            return {"message": message, "error_code": code, "metrics": {**run.metrics, **(metrics or {})}}
+        case TimedOut(message=message):
+            return {"message": message, "error_code": "Timeout"}
+
+
 def apply(run: Run, event: Event, now: datetime) -> Decision:
     """Decide what `event` does to `run`.
 
@@ -174,24 +195,7 @@ def apply(run: Run, event: Event, now: datetime) -> Decision:
         return Decision(run, run, event, f"{type(event).__name__} does not apply to a run that is {run.state}")
     if committing(run) and _undecided(event):
         return Decision(run, run, event, "the run is committing; its commit decides how it ends")
-    changes: dict[str, Any] = {"state": target, "version": run.version + 1, "modified_at": now}
-    match event:
-        case Admitted():
-            changes["deadline_at"] = now + timedelta(seconds=run.timeout_seconds)
-        case Begun(task_token=token):
-            changes |= {"task_token": token, "started_at": run.started_at or now}
-        case CommitBegun(until_at=until):
-            changes |= {"committing_until_at": until, "phase": "COMMITTING"}
-        case StopRequested(grace_seconds=grace, message=message):
-            changes |= {"stop_by_at": now + timedelta(seconds=grace), "message": message or run.message}
-        case Stopped(message=message):
-            changes |= {"message": message or run.message}
-        case Succeeded(message=message, metrics=metrics):
-            changes |= {"message": message, "metrics": {**run.metrics, **(metrics or {})}}
-        case Failed(message=message, error_code=code, metrics=metrics):
-            changes |= {"message": message, "error_code": code, "metrics": {**run.metrics, **(metrics or {})}}
-        case TimedOut(message=message):
-            changes |= {"message": message, "error_code": "Timeout"}
+    changes = {"state": target, "version": run.version + 1, "modified_at": now, **_effects(run, event, now)}
     if target.terminal:
         changes |= {"ended_at": now, "phase": None}
         if run.state is not RunState.WAITING:

@@ -82,8 +82,8 @@ class Run(BaseModel):
 
     ``version`` counts the transitions and is the optimistic lock; progress and heartbeats do not move it.
     ``deadline_at`` is fixed at the start; ``stop_by_at`` is the shorter one of a run asked to stop.
-    ``committing_until_at`` is the point of no return: from its being set until then only the commit decides the outcome.
-    ``settled`` says that everything that follows from the end (slot, retry, successor) has been done.
+    ``committing_until_at`` is the point of no return: once it is set only the commit decides the outcome, and by that
+    time it should have. ``settled`` says that everything that follows from the end (slot, retry, successor) is done.
     """
 
     model_config = ConfigDict(frozen=True)

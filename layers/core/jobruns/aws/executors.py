@@ -7,31 +7,26 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jobruns.aws import clients
-from jobruns.aws.machine import execution_status, start_execution, stop_execution
+from jobruns.aws.machine import start_execution, stop_execution
 from jobruns.errors import UnavailableError
 from jobruns.run import Run, RunState, TriggerKind
-from jobruns.service.ports import ExecutionStatus
 
 
 class ExternalExecutor:
     """A worker anywhere, which reports through a door. There is nothing to begin and nothing to end here."""
 
-    def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the port's signature
         """Wait for reports."""
         return {}
 
     def stop(self, run: Run) -> None:
-        """The worker learns of it by its next heartbeat or report."""
+        """Do nothing: the worker learns of it by its next heartbeat or report."""
 
     def resolve(self, run: Run) -> None:
-        """An external run does not commit."""
+        """Do nothing: an external run does not commit."""
 
     def settle(self, run: Run) -> None:
         """Nothing follows."""
-
-    def alive(self, run: Run) -> bool:
-        """A worker may report as long as the run is not over."""
-        return not run.state.terminal
 
 
 class FunctionExecutor(ExternalExecutor):
@@ -67,7 +62,7 @@ class IngestExecutor:
         self._commit_function = commit_function
         self._requeue = requeue
 
-    def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the port's signature
         """Start the run's ingest; its functions read the arguments from the ledger."""
         start_execution(self._arn, run.run_id, {"org": run.org, "job": run.job, "run_id": run.run_id})
         return {}
@@ -85,10 +80,6 @@ class IngestExecutor:
         """Give the files of an upload's run that failed another chance."""
         if run.trigger is TriggerKind.UPLOAD and run.state in (RunState.FAILED, RunState.TIMEOUT):
             self._requeue(run)
-
-    def alive(self, run: Run) -> bool:
-        """Tell whether the run's ingest is going."""
-        return execution_status(self._arn, run.run_id) is ExecutionStatus.RUNNING
 
     def _invoke_commit(self, run: Run, action: str) -> None:
         payload = {"action": action, "org": run.org, "job": run.job, "run_id": run.run_id}

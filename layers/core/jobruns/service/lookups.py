@@ -21,10 +21,7 @@ def find_run(ports: Ports, principal: Principal, run_id: str, *, job: str | None
     """
     principal.require(Permission.READ)
     canonical = canonical_id(run_id)
-    if job is None:
-        run = ports.runs.find(principal.org, canonical)
-    else:
-        run = ports.runs.get(principal.org, job, canonical)
+    run = ports.runs.get(principal.org, job, canonical) if job else ports.runs.find(principal.org, canonical)
     if run is None:
         raise NotFoundError(f"no run has the id {run_id[:64]!r}", field="run_id")
     return run

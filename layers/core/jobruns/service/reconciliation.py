@@ -1,8 +1,8 @@
 """Use case: end what was lost. Nothing stays unfinished for ever, whichever step died.
 
-Two things call it. A schedule, with the runs that are due: past their deadline, stuck in a state that lasts seconds, ended
-but not settled. And Step Functions, when an execution ended in a way our own steps never end one, such as by hand in the
-console.
+Two things call it. A schedule, with the runs that are due: past their deadline, stuck in a state that lasts seconds,
+ended but not settled. And Step Functions, when an execution ended in a way our own steps never end one, such as by
+hand in the console.
 """
 
 from dataclasses import dataclass, field
@@ -84,7 +84,7 @@ def reconcile_execution(
     if run is None:
         return None
     if not run.state.terminal:
-        run = _end(ports, run, _lost(run, status, cause))
+        run = _end(ports, run, _lost(status, cause))
     finish_run(ports, run, RECONCILE)
     return run
 
@@ -99,7 +99,8 @@ def _reconcile(ports: Ports, run: Run, sweep: Sweep) -> None:
     elif committing(run):
         until = run.committing_until_at
         if until is not None and now >= until + timedelta(seconds=COMMIT_SURRENDER_SECONDS):
-            reason = f"the commit could not be decided; look for the snapshot of run {run.run_id} in the table before loading again"
+            snapshot = f"the snapshot of run {run.run_id}"
+            reason = f"the commit could not be decided; look for {snapshot} in the table before loading again"
             _conclude(ports, run, Failed(reason, "CommitUnknown", conclusive=True), sweep)
         else:
             ports.executors[run.executor].resolve(run)
@@ -122,7 +123,7 @@ def _look_after_execution(ports: Ports, run: Run, sweep: Sweep) -> None:
     elif status is ExecutionStatus.RUNNING:
         _defer(ports, run, sweep)
     else:
-        _conclude(ports, run, _lost(run, status, "it was found by the schedule"), sweep)
+        _conclude(ports, run, _lost(status, "it was found by the schedule"), sweep)
 
 
 def _conclude(ports: Ports, run: Run, outcome: Event, sweep: Sweep) -> None:
@@ -140,7 +141,7 @@ def _end(ports: Ports, run: Run, outcome: Event) -> Run:
     return ended
 
 
-def _lost(run: Run, status: ExecutionStatus | None, cause: str) -> Event:
+def _lost(status: ExecutionStatus | None, cause: str) -> Event:
     match status:
         case ExecutionStatus.ABORTED:
             return StopRequested(message="its execution was stopped by hand in Step Functions")

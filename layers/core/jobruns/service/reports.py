@@ -24,8 +24,8 @@ def report_run(
 ) -> Run:
     """Report how a run ended.
 
-    A report that repeats what is known already changes nothing and is no error, so that a worker may send it again. A run
-    that is STOPPING becomes STOPPED, whatever its worker says.
+    A report that repeats what is known already changes nothing and is no error, so that a worker may send it again. A
+    run that is STOPPING becomes STOPPED, whatever its worker says.
 
     Parameters
     ----------

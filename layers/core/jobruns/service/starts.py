@@ -1,7 +1,7 @@
 """Use cases that start runs: on request, again after a failure, and from the queue.
 
-A start is claim, start, confirm. The run is written first, under the name its execution will have; then the execution is
-started under that name, where "already exists" counts as started. A crash between the two is repaired by doing the
+A start is claim, start, confirm. The run is written first, under the name its execution will have; then the execution
+is started under that name, where "already exists" counts as started. A crash between the two is repaired by doing the
 second again, which reconcile does.
 """
 
@@ -138,7 +138,8 @@ def retry_run(ports: Ports, principal: Principal, run: Run, request: StartReques
         )
     if run.trigger is TriggerKind.UPLOAD:
         raise IllegalTransitionError(
-            "the files of an upload's run go back to the upload queue by themselves; upload them again, or redrive the dead-letter queue"
+            "the files of an upload's run go back to the upload queue by themselves; upload them again, "
+            "or redrive the dead-letter queue"
         )
     job = find_job(ports, principal, run.job)
     again = _next_attempt(ports, run, new_id(ports.clock()), principal.name)
@@ -208,25 +209,32 @@ def load_arguments(ports: Ports, run: Run) -> dict[str, Any]:
 
 
 def _create(ports: Ports, job: Job, run: Run, request: StartRequest, *, queueing: bool) -> Run:
-    documents = {"new_documents": request.new_documents, "changed_documents": request.changed_documents}
     event = run_event(run, "Submitted", run.submitted_at, run.started_by)
     try:
-        ports.runs.create(run, event, slots=job.max_concurrent_runs, **documents)
+        ports.runs.create(
+            run,
+            event,
+            slots=job.max_concurrent_runs,
+            new_documents=request.new_documents,
+            changed_documents=request.changed_documents,
+        )
     except ConcurrentRunsExceededError:
         if not queueing:
             raise
-        return _enqueue(ports, run, documents)
+        return _enqueue(ports, run, request)
     except AlreadyExistsError as error:
         return _existing(ports, run, error)
     launch(ports, run)
     return run
 
 
-def _enqueue(ports: Ports, run: Run, documents: Mapping[str, Sequence[Document]]) -> Run:
+def _enqueue(ports: Ports, run: Run, request: StartRequest) -> Run:
     waiting = run.model_copy(update={"state": RunState.WAITING})
     event = run_event(waiting, "Submitted", run.submitted_at, run.started_by)
     try:
-        ports.runs.create(waiting, event, **documents)
+        ports.runs.create(
+            waiting, event, new_documents=request.new_documents, changed_documents=request.changed_documents
+        )
     except AlreadyExistsError as error:
         return _existing(ports, waiting, error)
     # A slot that was given back between the refusal and the queueing has found nobody to take it.

@@ -12,8 +12,8 @@ from jobruns.service.transitions import move
 def stop_run(ports: Ports, principal: Principal, run: Run, message: str | None = None) -> Run:
     """Ask a run to stop.
 
-    An external worker that sends heartbeats is given one heartbeat's time to notice and to report; the state machine's own
-    heartbeat limit ends the wait, as no beat is passed on any more. Everything else is stopped at once.
+    An external worker that sends heartbeats is given one heartbeat's time to notice and to report; the state machine's
+    own heartbeat limit ends the wait, as no beat is passed on any more. Everything else is stopped at once.
 
     Returns
     -------

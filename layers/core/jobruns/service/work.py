@@ -1,8 +1,8 @@
-"""Use cases of the executors that do their work in units: keep the progress, pass the point of no return, say the outcome.
+"""Use cases of executors that work in units: keep the progress, pass the point of no return, say the outcome.
 
-Counters are added up as the units go, each by one plain write, so that a thousand workers at once do not stand in each
-other's way. A worker killed between its unit's record and the counter leaves the counter behind; `recount` puts it right
-from the records before the run ends.
+Counters are added up as the units go, each by one plain write, so that a thousand workers at once do not stand in
+each other's way. A worker killed between its unit's record and the counter leaves the counter behind; `recount` puts
+it right from the records before the run ends.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def load_run(ports: Ports, org: str, job: str, run_id: str) -> Run:
 
 def begin_listing(ports: Ports, run: Run) -> None:
     """Note that the search for work goes on."""
-    ports.runs.add_progress(run, ports.clock(), listing="RUNNING")
+    ports.runs.add_progress(run, ports.clock(), {}, listing="RUNNING")
 
 
 def end_listing(ports: Ports, run: Run, units: int) -> None:
@@ -44,7 +44,7 @@ def end_listing(ports: Ports, run: Run, units: int) -> None:
 
 def fail_listing(ports: Ports, run: Run) -> None:
     """Note that the search for work failed."""
-    ports.runs.add_progress(run, ports.clock(), listing="FAILED")
+    ports.runs.add_progress(run, ports.clock(), {}, listing="FAILED")
 
 
 def begin_unit(ports: Ports, run: Run, number: int) -> bool:
@@ -56,8 +56,8 @@ def begin_unit(ports: Ports, run: Run, number: int) -> bool:
         False when the run is not RUNNING (any more): the work would be for nothing.
     """
     if not ports.units.begin(run.org, run.run_id, number):
-        return ports.runs.add_progress(run, ports.clock())
-    return ports.runs.add_progress(run, ports.clock(), units_running=1)
+        return ports.runs.add_progress(run, ports.clock(), {})
+    return ports.runs.add_progress(run, ports.clock(), {"units_running": 1})
 
 
 def end_unit(ports: Ports, run: Run, record: UnitRecord) -> None:
@@ -66,7 +66,7 @@ def end_unit(ports: Ports, run: Run, record: UnitRecord) -> None:
         return
     figures = record.model_dump(exclude={"number", "state"})
     ended = {"units_done": 1} if record.state == "DONE" else {"units_failed": 1}
-    ports.runs.add_progress(run, ports.clock(), units_running=-1, **ended, **figures)
+    ports.runs.add_progress(run, ports.clock(), {"units_running": -1, **ended, **figures})
 
 
 def recount(ports: Ports, run: Run) -> Progress:

@@ -81,7 +81,7 @@ class LedgerItem(Model):
 
 
 class RunItem(LedgerItem):
-    """A run. Attributes are named as the fields of `jobruns.run.Run`; progress is flattened so that it can be added to."""
+    """A run. Attributes are named as the fields of `jobruns.run.Run`; progress lies flat, to be added to."""
 
     gsi_due = DueIndex()
     gsi_time = TimeIndex()
@@ -163,7 +163,7 @@ class EventItem(LedgerItem):
 
 
 class SlotsItem(LedgerItem):
-    """The unfinished runs of a limited job: a set of ids and not a number, so that taking and giving back repeat safely."""
+    """The unfinished runs of a limited job: a set of ids, not a number, so that both taking and giving repeat."""
 
     holders = UnicodeSetAttribute(null=True)
 
@@ -251,12 +251,15 @@ def bind(table_name: str) -> Connection:
     Connection
         The one connection they share, for transactions and batches.
     """
-    for model in (LedgerItem, *LedgerItem.__subclasses__()):
+    models: list[Any] = [LedgerItem, *LedgerItem.__subclasses__()]
+    for model in models:
         model.Meta.table_name = table_name
-        model._connection = None
+        model._connection = None  # noqa: SLF001 - PynamoDB has no public way to share a connection
     # A subclass finds the connection of its base; that of RunItem is the one that knows the indexes.
-    LedgerItem._connection = shared = RunItem._get_connection()  # PynamoDB has no public way to share one
-    return shared.connection
+    shared = RunItem._get_connection()  # noqa: SLF001 - as above
+    LedgerItem._connection = shared  # noqa: SLF001 - as above
+    connection: Connection = shared.connection
+    return connection
 
 
 def run_keys(run: Run, due: str | None) -> dict[str, str | None]:
@@ -285,6 +288,7 @@ def write_run(run: Run, due: str | None) -> RunItem:
             fields[name] = str(value)
     for name in ("arguments", "metrics", "tags"):
         fields[name] = fields[name] or None
+    attributes: dict[str, Any] = {**run_keys(run, due), **fields, **run.progress.model_dump()}
     return RunItem(
         pk=keys.job_pk(run.org, run.job),
         sk=keys.run_sk(run.run_id),
@@ -292,7 +296,5 @@ def write_run(run: Run, due: str | None) -> RunItem:
         time_pk=keys.time_pk(run.org),
         time_sk=keys.instant_sk(run.submitted_at, run.run_id),
         state_sk=keys.instant_sk(run.submitted_at, run.run_id),
-        **run_keys(run, due),
-        **fields,
-        **run.progress.model_dump(),
+        **attributes,
     )

@@ -19,9 +19,9 @@ partition              sort                                        item
 ``CLAIM#o#t``          ``<object>``                                which run loads an uploaded object
 =====================  ==========================================  =======================================
 
-Indexes (all project keys only, so that progress and heartbeats never write to one): ``gsi_due`` has the unfinished runs by the
-time somebody must look at them, in `DUE_SHARDS` partitions; ``gsi_time`` an org's runs by submission; ``gsi_state`` the same
-by state.
+Indexes (all project keys only, so that progress and heartbeats never write to one): ``gsi_due`` has the unfinished
+runs by the time somebody must look at them, in `DUE_SHARDS` partitions; ``gsi_time`` an org's runs by submission;
+``gsi_state`` the same by state.
 """
 
 import zlib

@@ -72,6 +72,7 @@ class RunReads:
         One query of an index of keys and one consistent batch read: a run may be missing for the moment it takes an
         index to follow, but what is shown is as it is now.
         """
+        index: Any
         if state is None:
             index, pk, sk = RunItem.gsi_time, keys.time_pk(org), RunItem.time_sk
         else:
@@ -131,13 +132,15 @@ class RunReads:
 
 
 def _between(sk: Any, since: datetime | None, until: datetime | None) -> Condition | None:
+    condition: Condition
     low = keys.instant(since) if since else None
     high = keys.instant(until) + "$" if until else None  # "$" follows "#": the whole of that microsecond is in
     if low and high:
-        condition: Condition = sk.between(low, high)
+        condition = sk.between(low, high)
         return condition
     if low:
-        return sk >= low  # type: ignore[no-any-return] - an attribute compared is a Condition
+        condition = sk >= low
+        return condition
     return sk <= high if high else None
 
 
@@ -153,11 +156,12 @@ def _read_token(token: str | None, partition: str, value: str) -> dict[str, Any]
         return None
     try:
         plain = json.loads(base64.urlsafe_b64decode(token.encode()))
-        if plain.get(partition) != value:
-            raise ValueError("the token is another list's")
-        return {str(name): {"S": str(part)} for name, part in plain.items()}
+        ours = plain.get(partition) == value
     except (binascii.Error, ValueError, AttributeError, UnicodeDecodeError):
-        raise InvalidInputError("the continuation token is not one of this list's; begin again without it") from None
+        ours = False
+    if not ours:
+        raise InvalidInputError("the continuation token is not one of this list's; begin again without it")
+    return {str(name): {"S": str(part)} for name, part in plain.items()}
 
 
 def _read_event(item: EventItem) -> RunEvent:

@@ -1,12 +1,12 @@
 """Writes to runs: each transition is one transaction, and this is the only module that writes a run's state."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist, PutError, UpdateError
-from pynamodb.expressions.condition import size
+from pynamodb.expressions import condition as expressions
 from pynamodb.expressions.update import Action
 
 from jobruns.documents import Document
@@ -65,7 +65,7 @@ class RunWrites:
         event : RunEvent
             Its first event.
         slots : int, optional
-            The job's limit: the run takes one of so many slots. Of a WAITING run none is taken but a place in the queue.
+            The job's limit: the run takes one of so many slots. A WAITING run takes a place in the queue instead.
         new_documents, changed_documents : sequence of Document
             A door's own documents, written in the same transaction. A changed one carries the version it will have.
 
@@ -82,7 +82,7 @@ class RunWrites:
         """
         transaction = Transaction(self._connection, self._pause)
         due = due_at(run)
-        transaction.put("run", write_run(run, due and keys.instant(due)), RunItem.pk.does_not_exist())
+        transaction.put("run", write_run(run, keys.instant(due) if due else None), RunItem.pk.does_not_exist())
         ref = RunRefItem(pk=keys.run_pk(run.org, run.run_id), sk="REF", kind="run_ref", job=run.job)
         transaction.put("ref", ref, RunRefItem.pk.does_not_exist())
         transaction.put("event", _event_item(event))
@@ -101,7 +101,8 @@ class RunWrites:
                 raise RunExistsError(f"the run id {run.run_id} is taken") from None
             documents.explain(refusal)
             raise ConcurrentRunsExceededError(
-                f"Concurrent runs exceeded for {run.job}: it may have {slots} at a time; wait for one to end or raise the limit"
+                f"Concurrent runs exceeded for {run.job}: it may have {slots} at a time; wait for one to end "
+                "or raise the limit"
             ) from None
 
     def transition(self, decision: Decision, event: RunEvent, *, slots: int | None = None) -> Run | None:
@@ -183,7 +184,7 @@ class RunWrites:
         """
         return self._update_running(run, [RunItem.heartbeat_at.set(at)])
 
-    def add_progress(self, run: Run, at: datetime, *, listing: str | None = None, **deltas: int) -> bool:
+    def add_progress(self, run: Run, at: datetime, deltas: Mapping[str, int], *, listing: str | None = None) -> bool:
         """Add to the progress counters of a run that is going.
 
         Returns
@@ -217,7 +218,7 @@ class RunWrites:
     def mark_settled(self, run: Run) -> None:
         """Note that all that follows from the end of a run has been done."""
         item = RunItem(pk=keys.job_pk(run.org, run.job), sk=keys.run_sk(run.run_id))
-        actions = [RunItem.settled.set(True), RunItem.due_pk.remove(), RunItem.due_sk.remove()]
+        actions: list[Action] = [RunItem.settled.set(True), RunItem.due_pk.remove(), RunItem.due_sk.remove()]
         _update_if(item, actions, RunItem.version == run.version)
 
     def mark_last_success(self, run: Run) -> None:
@@ -276,8 +277,13 @@ def _from_raw(raw: dict[str, Any]) -> RunItem:
 def _take_slot(transaction: Transaction, run: Run, slots: int) -> None:
     item = SlotsItem(pk=keys.job_pk(run.org, run.job), sk="SLOTS", kind="slots")
     held = SlotsItem.holders
-    free = held.does_not_exist() | (size(held) < slots) | held.contains(run.run_id)
+    free = held.does_not_exist() | (_size(held) < slots) | held.contains(run.run_id)
     transaction.update("slots", item, [held.add({run.run_id}), SlotsItem.kind.set("slots")], free)
+
+
+def _size(path: Any) -> Any:
+    make: Any = expressions.size  # untyped in PynamoDB
+    return make(path)
 
 
 def _queue_item(run: Run) -> QueueItem:
@@ -312,6 +318,6 @@ def _changes(before: Run, after: Run) -> list[Action]:
         attribute = getattr(RunItem, name)
         actions.append(attribute.remove() if value is None else attribute.set(str(value) if name == "state" else value))
     due = due_at(after)
-    for name, key in run_keys(after, due and keys.instant(due)).items():
+    for name, key in run_keys(after, keys.instant(due) if due else None).items():
         actions.append(getattr(RunItem, name).remove() if key is None else getattr(RunItem, name).set(key))
     return actions
