@@ -55,7 +55,7 @@ def main(bucket: str) -> None:
             raise
     else:
         raise SystemExit("a text was taken for a number")
-    sys.stdout.write(f"{len(table.inspect.files())} files\n")
+    sys.stdout.write(f"{len(table.inspect.files())} files in the table\n")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def test_composed_arns_name_the_machine(name: str, resources: Resources, functio
 def test_composed_name_is_the_commit_function(functions: Resources) -> None:
     name = functions["CommitFunction"]["FunctionName"]
     callers = {who for who in functions if "COMMIT_FUNCTION" in functions[who]["Environment"]["Variables"]}
-    assert callers == {"SettleFunction", "ReconcileFunction"}
+    assert callers == {"HydrolixFunction", "SettleFunction", "ReconcileFunction"}
     for caller in callers:
         assert functions[caller]["Environment"]["Variables"]["COMMIT_FUNCTION"] == name
 

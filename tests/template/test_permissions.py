@@ -1,0 +1,87 @@
+"""What the code asks of AWS, and what the roles allow."""
+
+import ast
+from collections.abc import Iterator
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from tests.template.reading import ROOT, Resources, allowed_actions, role_statements
+
+# botocore's name of a service, and what IAM calls it.
+SERVICES = {"s3": "s3", "sqs": "sqs", "stepfunctions": "states", "lambda": "lambda", "secretsmanager": "secretsmanager"}
+
+# Operations whose action has another name than they have.
+RENAMED = {
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:CreateMultipartUpload": "s3:PutObject",
+    "s3:UploadPart": "s3:PutObject",
+    "s3:CompleteMultipartUpload": "s3:PutObject",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "lambda:Invoke": "lambda:InvokeFunction",
+}
+
+
+def test_every_call_the_code_makes_is_allowed_to_some_function(expanded: Resources, functions: Resources) -> None:
+    allowed = frozenset[str]().union(*(allowed_actions(expanded, name) for name in functions))
+    asked = dict(_calls())
+    assert asked
+    assert {action: place for action, place in asked.items() if action not in allowed} == {}
+
+
+def test_nothing_is_allowed_that_no_code_calls(expanded: Resources, functions: Resources) -> None:
+    """For the services that only our own code calls; S3 and Glue are called by PyArrow and PyIceberg too."""
+    asked = {action for action, _ in _calls()}
+    for name in functions:
+        ours = {action for action in allowed_actions(expanded, name) if action.startswith("states:")}
+        assert ours <= asked, name
+
+
+@pytest.mark.parametrize("name", ["HydrolixFunction", "DispatchFunction", "SettleFunction", "ReconcileFunction"])
+def test_told_of_a_function_is_allowed_to_invoke_it(name: str, expanded: Resources, functions: Resources) -> None:
+    told = "COMMIT_FUNCTION" in functions[name]["Environment"]["Variables"]
+    assert ("lambda:InvokeFunction" in allowed_actions(expanded, name)) == told
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "action"),
+    [
+        ("HydrolixFunction", "LIFECYCLE_ARN", "states:StartExecution"),
+        ("DispatchFunction", "INGEST_ARN", "states:StartExecution"),
+        ("SettleFunction", "LIFECYCLE_ARN", "states:StartExecution"),
+        ("ReconcileFunction", "LIFECYCLE_ARN", "states:StartExecution"),
+        ("OnUploadFunction", "LIFECYCLE_ARN", "states:StartExecution"),
+        ("CommitFunction", "LIFECYCLE_ARN", "states:SendTaskSuccess"),
+    ],
+)
+def test_is_told_of_the_machine_it_may_use(
+    name: str, variable: str, action: str, expanded: Resources, functions: Resources
+) -> None:
+    machine = functions[name]["Environment"]["Variables"][variable]
+    granted = [s for s in role_statements(expanded[f"{name}Role"]) if action in s["Action"]]
+    assert [statement["Resource"] for statement in granted] == [machine]
+
+
+def _calls() -> Iterator[tuple[str, str]]:
+    """The IAM actions of the calls written in our code, each with a place it is called from."""
+    operations = dict(_operations())
+    for home in ("layers/core/jobruns", "layers/data/jobruns_data", "functions"):
+        for source in sorted((ROOT / home).rglob("*.py")):
+            for node in ast.walk(ast.parse(source.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                    action = operations.get(node.func.attr)
+                    if action:
+                        yield action, f"{source.relative_to(ROOT)}:{node.lineno}"
+
+
+def _operations() -> Iterator[tuple[str, str]]:
+    session = botocore.session.get_session()
+    for service, prefix in SERVICES.items():
+        for operation in session.get_service_model(service).operation_names:
+            action = f"{prefix}:{operation}"
+            yield xform_name(operation), RENAMED.get(action, action)
