@@ -1,0 +1,95 @@
+"""``python -m local up``: serve the template until SIGINT or SIGTERM.
+
+``PORT`` is the HTTP API's (3000), ``AWS_PORT`` the emulated AWS's (4566), ``STATE_DIR`` gets ``jobruns.env`` and
+``logs/`` (``.local``). Both ports take 0 for any free one.
+"""
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+_USAGE = "usage: python -m local up    (PORT, AWS_PORT and STATE_DIR are read from the environment)"
+_MAX_PORT = 65535
+
+
+class _StopRequest(BaseException):
+    """A signal asked for the end."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; the exit status."""
+    if arguments != ["up"]:
+        print(_USAGE, file=sys.stderr)
+        return 2
+    # Whatever the user's AWS configuration says must not matter, least of all a profile that is not there.
+    for name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_PORT"]:
+        del os.environ[name]
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _on_signal)
+    try:
+        return _up()
+    except _StopRequest:
+        return 0
+    except ImportError as error:
+        return _fail(f"{error.msg}: run make up, which installs what is needed")
+
+
+def _up() -> int:
+    from local.errors import LocalError
+    from local.runner import Runner
+
+    try:
+        port, aws_port = _port("PORT", 3000), _port("AWS_PORT", 4566)
+        state_dir = Path(os.environ.get("STATE_DIR") or ".local")
+        (state_dir / "logs").mkdir(parents=True, exist_ok=True)
+        _log_to(state_dir / "logs" / "runner.log")
+        template = Path(__file__).resolve().parents[1] / "template.yaml"
+        with Runner(template, state_dir, port, aws_port, record_calls=False) as runner:
+            print(f"Ready: {runner.url}", flush=True)
+            while True:
+                signal.pause()
+    except LocalError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"cannot use the state directory: {error}")
+
+
+def _port(name: str, default: int) -> int:
+    from local.errors import LocalError
+
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or int(text) > _MAX_PORT:
+        raise LocalError(f"{name} must be a port, 0 to {_MAX_PORT}, not {text!r}")
+    return int(text)
+
+
+def _log_to(path: Path) -> None:
+    logging.basicConfig(filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter("local: %(message)s"))
+    logging.getLogger("local").addHandler(terminal)
+
+
+def _on_signal(_number: int, _frame: FrameType | None) -> None:
+    # The second signal of an impatient person must not interrupt the cleaning up that the first one began.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise _StopRequest
+
+
+def _fail(message: str) -> int:
+    print(f"local: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of the interpreter of machines may sleep for long; nothing is left that they could do.
+    os._exit(status)

@@ -1,0 +1,31 @@
+"""Makes one admin key and prints it as JSON.
+
+Runs as a process of its own, with the variables of a function, so that the runner's process is not bound to one table.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import boto3
+
+from jobruns.access import AccessKey, Role, key_secret, key_token, new_key_id
+from jobruns.settings import load_settings
+from jobruns.store import Store
+
+
+def main() -> None:
+    """Run ``admin_key.py <org>``."""
+    settings = load_settings()
+    master = boto3.client("secretsmanager").get_secret_value(SecretId=settings.keys_secret_id)["SecretString"]
+    key_id = new_key_id()
+    key = AccessKey(
+        key_id=key_id, org=sys.argv[1], role=Role.ADMIN, description="local runner", created_at=datetime.now(UTC)
+    )
+    Store(settings.ledger_table).access_keys.add(key)
+    made = {"key_id": key_id, "secret": key_secret(master, key_id), "token": key_token(master, key_id)}
+    sys.stdout.write(json.dumps(made))
+
+
+if __name__ == "__main__":
+    main()

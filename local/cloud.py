@@ -1,0 +1,164 @@
+"""The emulated AWS: moto behind one port, with functions that really run.
+
+Each service is served one request at a time. moto's stores are plain objects, not made for threads; its work is
+Python under one interpreter lock anyway, so nothing is lost, and a conditional write is then as atomic as DynamoDB's.
+"""
+
+import io
+import json
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote
+
+import boto3
+from botocore.config import Config
+
+from local.faults import Faults, operation_of
+from local.intrinsics import REGION
+from local.invoke import Invoker, PayloadTooLargeError, UnknownFunctionError
+from local.pool import NoWorkerError
+from local.serving import DropConnectionError, Environ, KeepAliveHandler, Server
+
+ACCESS_KEY_ID = "local"
+SECRET_ACCESS_KEY = "local"  # noqa: S105 - the emulator checks no signature
+
+_UNLOCKED = frozenset({"sqs", "states", "stepfunctions"})
+"""Services whose requests may wait for one another; `local.emulator` puts the locks where they are needed."""
+
+
+class Cloud:
+    """The port on which AWS is played.
+
+    Parameters
+    ----------
+    port : int
+        0 for any free one.
+    invoker : Invoker
+        Runs functions for Lambda's Invoke.
+    faults : Faults
+        Counts the calls of functions.
+
+    Raises
+    ------
+    PortTakenError
+        Something else listens there.
+    """
+
+    def __init__(self, port: int, invoker: Invoker, faults: Faults) -> None:
+        self._invoker = invoker
+        self._faults = faults
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._clients: dict[str, Any] = {}
+        self._clients_lock = threading.Lock()
+        self._loaded = threading.Event()
+        self._moto: Any = None
+        self._server = Server(port, self, "AWS_PORT")
+        self.url = self._server.url
+
+    def load(self) -> None:
+        """Import moto, which takes a second or two, and put right what it does differently. Requests wait for it."""
+        os.environ["MOTO_PORT"] = str(self._server.server_port)
+        from moto.core.config import default_user_config
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+
+        from local import emulator
+
+        class Handler(KeepAliveHandler, MotoRequestHandler):  # type: ignore[misc]
+            """Keeps the spelling of metadata headers, as moto's own does."""
+
+        default_user_config["stepfunctions"] = {"execute_state_machine": True}
+        emulator.apply()
+        emulator.states.connect(self._invoker, self.client)
+        self._server.RequestHandlerClass = Handler
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._loaded.set()
+
+    def client(self, service: str) -> Any:
+        """Give a boto3 client of the emulated account, the same one each time."""
+        with self._clients_lock:
+            if service not in self._clients:
+                make: Any = boto3.session.Session().client
+                self._clients[service] = make(
+                    service,
+                    region_name=REGION,
+                    endpoint_url=self.url,
+                    aws_access_key_id=ACCESS_KEY_ID,
+                    aws_secret_access_key=SECRET_ACCESS_KEY,
+                    config=Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2}),
+                )
+            return self._clients[service]
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._loaded.set()
+        self._server.stop()
+        with self._clients_lock:
+            for client in self._clients.values():
+                client.close()
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request to AWS."""
+        self._loaded.wait()
+        if self._moto is None:
+            raise DropConnectionError
+        service, operation = operation_of(environ)
+        fault, call = self._faults.enter(environ, service, operation)
+        if fault is not None and call is not None and fault.when == "before":
+            self._faults.strike(fault, call)
+            raise DropConnectionError
+        body = environ["wsgi.input"].read()
+        if (service, operation) == ("lambda", "Invoke"):
+            answer: Iterable[bytes] = self._invoke(environ, body, start_response)
+        else:
+            answer = self._ask_moto(environ, body, service, start_response)
+        if fault is not None and call is not None:
+            self._faults.strike(fault, call)
+            raise DropConnectionError
+        return answer
+
+    def _ask_moto(
+        self, environ: Environ, body: bytes, service: str, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        # Read before the lock is taken: a slow sender must not hold up the others.
+        environ["wsgi.input"] = io.BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        if service in _UNLOCKED:
+            return list(self._moto(environ, start_response))
+        with self._locks[service]:
+            return list(self._moto(environ, start_response))
+
+    def _invoke(self, environ: Environ, body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        function = unquote(environ["PATH_INFO"].split("/")[-2])
+        headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", "$LATEST")]
+        try:
+            match environ.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse"):
+                case "DryRun":
+                    self._invoker.pool(function)
+                    start_response("204 No Content", headers)
+                    return []
+                case "Event":
+                    self._invoker.submit(function, body or b"{}")
+                    start_response("202 Accepted", headers)
+                    return []
+            outcome = self._invoker.invoke(function, body or b"{}")
+        except UnknownFunctionError:
+            return _refuse(
+                start_response, "404 Not Found", "ResourceNotFoundException", f"Function not found: {function}"
+            )
+        except PayloadTooLargeError as error:
+            return _refuse(start_response, "413 Content Too Large", "RequestTooLargeException", str(error))
+        except NoWorkerError:
+            return _refuse(start_response, "429 Too Many Requests", "TooManyRequestsException", "Rate Exceeded.")
+        if outcome.error is not None:
+            headers.append(("X-Amz-Function-Error", outcome.error))
+        start_response("200 OK", headers)
+        return [outcome.payload]
+
+
+def _refuse(start_response: Callable[..., Any], status: str, kind: str, message: str) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", "application/json"), ("X-Amzn-ErrorType", kind)])
+    return [json.dumps({"Type": "User", "Message": message}).encode()]

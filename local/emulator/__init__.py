@@ -1,0 +1,28 @@
+"""What it takes to make moto behave as AWS does, for the services this project stands on.
+
+moto is made for one test in one thread. Here many processes call it at once, and machines run for as long as real
+ones. Each module names what differs and replaces just that, against the version in the lock file:
+
+* `dynamodb`: a transaction touches its items only, instead of copying whole tables;
+* `sqs`: no message is lost or handed out twice when senders and receivers meet;
+* `s3`: notifications carry the version and the sequencer;
+* `glue`: UpdateTable honours VersionId, which Iceberg's commits rest on;
+* `states`, `states_map`, `states_tokens`: Step Functions.
+"""
+
+from local.emulator import dynamodb, glue, s3, sqs, states
+
+_applied = False
+
+
+def apply() -> None:
+    """Replace what differs, once per process."""
+    global _applied  # noqa: PLW0603 - moto's classes are global too
+    if _applied:
+        return
+    _applied = True
+    dynamodb.apply()
+    glue.apply()
+    s3.apply()
+    sqs.apply()
+    states.apply()

@@ -1,0 +1,157 @@
+"""Creates what the template describes in the emulated account: tables, buckets, queues, secrets, state machines.
+
+Whatever is not needed to run on one machine (roles, policies, alarms, log groups) is left out.
+"""
+
+import json
+import re
+import secrets
+import string
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.cloud import Cloud
+from local.errors import TemplateError
+from local.intrinsics import Resolver
+from local.template import Template
+
+_TABLE_ARGUMENTS = (
+    "AttributeDefinitions",
+    "KeySchema",
+    "BillingMode",
+    "GlobalSecondaryIndexes",
+    "LocalSecondaryIndexes",
+    "ProvisionedThroughput",
+)
+_QUEUE_ATTRIBUTES = (
+    "ContentBasedDeduplication",
+    "DelaySeconds",
+    "FifoQueue",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "ReceiveMessageWaitTimeSeconds",
+    "VisibilityTimeout",
+)
+_SUBSTITUTION = re.compile(r"\$\{([A-Za-z0-9_]+)\}")
+
+
+def create_resources(template: Template, resolver: Resolver, cloud: Cloud) -> None:
+    """Create everything, in an order in which nothing misses what it names.
+
+    Raises
+    ------
+    TemplateError
+        The emulated AWS refuses a resource, or a file is missing.
+    """
+    steps = (
+        ("AWS::DynamoDB::Table", _create_table),
+        ("AWS::SecretsManager::Secret", _create_secret),
+        ("AWS::SQS::Queue", _create_queue),
+        ("AWS::S3::Bucket", _create_bucket),
+    )
+    for kind, create in steps:
+        for logical_id, properties in template.resources(kind, resolver).items():
+            try:
+                create(cloud, resolver.name(logical_id), properties)
+            except ClientError as error:
+                raise _refused(logical_id, error) from error
+    # Queues can name one another, so what they do with messages that fail comes once all are there.
+    for logical_id, properties in template.resources("AWS::SQS::Queue", resolver).items():
+        if redrive := properties.get("RedrivePolicy"):
+            attributes = {"RedrivePolicy": json.dumps(redrive)}
+            cloud.client("sqs").set_queue_attributes(QueueUrl=resolver.queue_url(logical_id), Attributes=attributes)
+    for logical_id, properties in template.resources("AWS::StepFunctions::StateMachine", resolver).items():
+        try:
+            _create_machine(cloud, resolver.name(logical_id), properties, _definition(template, logical_id, properties))
+        except ClientError as error:
+            raise _refused(logical_id, error) from error
+
+
+def _refused(logical_id: str, error: ClientError) -> TemplateError:
+    return TemplateError(f"{logical_id} of template.yaml cannot be created: {error}")
+
+
+def _create_table(cloud: Cloud, name: str, properties: dict[str, Any]) -> None:
+    client = cloud.client("dynamodb")
+    arguments = {key: properties[key] for key in _TABLE_ARGUMENTS if key in properties}
+    if "StreamSpecification" in properties:
+        arguments["StreamSpecification"] = properties["StreamSpecification"] | {"StreamEnabled": True}
+    client.create_table(TableName=name, **arguments)
+    if ttl := properties.get("TimeToLiveSpecification"):
+        client.update_time_to_live(TableName=name, TimeToLiveSpecification=ttl)
+
+
+def _create_secret(cloud: Cloud, name: str, properties: dict[str, Any]) -> None:
+    value = properties.get("SecretString")
+    if generate := properties.get("GenerateSecretString"):
+        alphabet = string.ascii_letters + string.digits
+        if not generate.get("ExcludePunctuation"):
+            alphabet += string.punctuation
+        alphabet = "".join(letter for letter in alphabet if letter not in generate.get("ExcludeCharacters", ""))
+        value = "".join(secrets.choice(alphabet) for _ in range(int(generate.get("PasswordLength", 32))))
+        if field := generate.get("GenerateStringKey"):
+            value = json.dumps(json.loads(generate.get("SecretStringTemplate", "{}")) | {field: value})
+    cloud.client("secretsmanager").create_secret(Name=name, SecretString=value or "")
+
+
+def _create_queue(cloud: Cloud, name: str, properties: dict[str, Any]) -> None:
+    attributes = {key: _text(properties[key]) for key in _QUEUE_ATTRIBUTES if key in properties}
+    cloud.client("sqs").create_queue(QueueName=name, Attributes=attributes)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _create_bucket(cloud: Cloud, name: str, properties: dict[str, Any]) -> None:
+    client = cloud.client("s3")
+    client.create_bucket(Bucket=name)
+    if versioning := properties.get("VersioningConfiguration"):
+        client.put_bucket_versioning(Bucket=name, VersioningConfiguration=versioning)
+    notification = properties.get("NotificationConfiguration", {})
+    queues = [
+        {
+            "QueueArn": configuration["Queue"],
+            "Events": [configuration["Event"]],
+            **({"Filter": _filter(configuration["Filter"])} if "Filter" in configuration else {}),
+        }
+        for configuration in notification.get("QueueConfigurations", [])
+    ]
+    if queues:
+        client.put_bucket_notification_configuration(
+            Bucket=name, NotificationConfiguration={"QueueConfigurations": queues}, SkipDestinationValidation=True
+        )
+
+
+def _filter(described: dict[str, Any]) -> dict[str, Any]:
+    return {"Key": {"FilterRules": described["S3Key"]["Rules"]}}
+
+
+def _definition(template: Template, logical_id: str, properties: dict[str, Any]) -> str:
+    if "DefinitionS3Location" in properties:
+        path = template.path(properties["DefinitionS3Location"], "Bucket", "Key")
+        try:
+            text = path.read_text()
+        except OSError as error:
+            raise TemplateError(f"{logical_id} of template.yaml needs {path}: {error.strerror}") from error
+    elif "DefinitionString" in properties:
+        text = str(properties["DefinitionString"])
+    else:
+        text = json.dumps(properties.get("Definition", {}))
+    substitutions = properties.get("DefinitionSubstitutions", {})
+    missing = set(_SUBSTITUTION.findall(text)) - substitutions.keys()
+    if missing:
+        raise TemplateError(
+            f"{logical_id} of template.yaml gives no DefinitionSubstitutions for {', '.join(sorted(missing))}"
+        )
+    return _SUBSTITUTION.sub(lambda found: str(substitutions[found[1]]), text)
+
+
+def _create_machine(cloud: Cloud, name: str, properties: dict[str, Any], definition: str) -> None:
+    cloud.client("stepfunctions").create_state_machine(
+        name=name,
+        definition=definition,
+        roleArn=properties.get("RoleArn", "arn:aws:iam::123456789012:role/local"),
+        type=properties.get("StateMachineType", "STANDARD"),
+    )

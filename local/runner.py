@@ -1,0 +1,314 @@
+"""Puts everything together: a template, running.
+
+>>> with Runner("template.yaml") as runner:  # doctest: +SKIP
+...     print(runner.url, runner.env["JOBRUNS_TOKEN"])
+"""
+
+import contextlib
+import json
+import logging
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from local.cloud import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Cloud
+from local.errors import LocalError
+from local.faults import Faults
+from local.functions import read_functions, worker_environment
+from local.gateway import Gateway, read_routes
+from local.intrinsics import ACCOUNT, REGION, Resolver
+from local.invoke import AsyncPolicy, Invoker
+from local.pool import FunctionSpec, Pool, Worker
+from local.resources import create_resources
+from local.runtime_api import Outcome
+from local.serving import Environ, Server
+from local.sources import Sources
+from local.template import Template, load_template
+
+_LOG = logging.getLogger(__name__)
+
+_GONE_SECONDS = 3.0
+_WARM_SECONDS = 60.0
+_KEY_SECONDS = 30.0
+
+_active = threading.Lock()
+
+
+class FunctionFailedError(Exception):
+    """A function that a test invoked ended with an error.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What Lambda would have answered.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.payload.decode(errors="replace"))
+        self.outcome = outcome
+        error = json.loads(outcome.payload)
+        self.error_type = str(error.get("errorType")) if isinstance(error, dict) else ""
+
+
+class Runner:
+    """A template, running on this machine, as a context manager. State is in memory and gone at the end.
+
+    Parameters
+    ----------
+    template : path
+        template.yaml.
+    state_dir : path
+        Gets ``jobruns.env`` and ``logs/``.
+    port, aws_port : int
+        Of the HTTP API and of the emulated AWS; 0 for any free one.
+    overrides : dict
+        Parameters of the template that win over samconfig.toml's.
+    stage : str
+        The environment of samconfig.toml.
+    concurrency : int
+        Events each function works on at once; by default as many as there are processors, at least 2.
+    record_calls : bool
+        Whether `faults` remembers every AWS call of every function.
+
+    Raises
+    ------
+    LocalError
+        On entering: a port is taken, the template is broken. Nothing is left behind.
+    """
+
+    url: str
+    aws_endpoint: str
+    env: dict[str, str]
+
+    def __init__(
+        self,
+        template: str | Path = "template.yaml",
+        state_dir: str | Path = ".local",
+        port: int = 0,
+        aws_port: int = 0,
+        overrides: dict[str, str] | None = None,
+        *,
+        stage: str = "local",
+        concurrency: int | None = None,
+        record_calls: bool = True,
+    ) -> None:
+        self._template_path = Path(template)
+        self.state_dir = Path(state_dir)
+        self.logs = self.state_dir / "logs"
+        self._ports = port, aws_port
+        self._overrides = overrides or {}
+        self._stage = stage
+        self._concurrency = concurrency or max(2, os.cpu_count() or 2)
+        self._record_calls = record_calls
+        self._pools: dict[str, Pool] = {}
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        if not _active.acquire(blocking=False):
+            raise LocalError("one process can hold one runner, because moto's state is global; start another process")
+        try:
+            with contextlib.ExitStack() as stack:
+                stack.callback(_active.release)
+                self._start(stack)
+                self._stack = stack.pop_all()
+        except OSError as error:
+            raise LocalError(f"cannot start: {error}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.invoker = Invoker(self._send)
+        self.faults = Faults(self._find_worker)
+        self.faults.recording = self._record_calls
+        # The ports first: one that is taken is then told at once.
+        front = Server(self._ports[0], _not_ready, "PORT")
+        stack.callback(front.stop)
+        self._cloud = Cloud(self._ports[1], self.invoker, self.faults)
+        stack.callback(self._cloud.stop)
+        self.url, self.aws_endpoint = front.url, self._cloud.url
+
+        template = load_template(self._template_path, self._overrides, self._stage)
+        resolver = template.resolver(self.aws_endpoint, self.url)
+        self._lifeline(stack)
+        functions = read_functions(template, resolver, self._concurrency)
+        stack.callback(self._kill_workers)
+        for spec, policy in functions.values():
+            self._add(spec, policy)
+        # Workers load on another processor while this process imports moto.
+        threading.Thread(target=self._warm, name="warm", daemon=True).start()
+
+        self._cloud.load()
+        create_resources(template, resolver, self._cloud)
+        self._connect(template, resolver, stack)
+        access_log = stack.enter_context((self.logs / "access.log").open("ab", buffering=0))
+        front.app = Gateway(read_routes(template, resolver), self.invoker, access_log)
+        self.env = self._environment(template, resolver)
+        self._write_env()
+
+    def _lifeline(self, stack: contextlib.ExitStack) -> None:
+        # Workers wait at the read end; the write end closes with this process, however it ends.
+        self._lifeline_read, write = os.pipe()
+        stack.callback(os.close, write)
+        stack.callback(os.close, self._lifeline_read)
+        self._worker_environment = worker_environment(self.aws_endpoint, SECRET_ACCESS_KEY)
+
+    def _add(self, spec: FunctionSpec, policy: AsyncPolicy) -> Pool:
+        log = self.logs / f"{spec.logical_id}.log"
+        pool = Pool(spec, self._worker_environment, log, self._lifeline_read)
+        self._pools[spec.logical_id] = pool
+        self.invoker.add(pool, policy)
+        return pool
+
+    def _connect(self, template: Template, resolver: Resolver, stack: contextlib.ExitStack) -> None:
+        from local.emulator import states
+
+        sources = Sources(template, resolver, self.invoker)
+        states.on_status.append(sources.status_changed)
+        stack.callback(states.on_status.remove, sources.status_changed)
+        self.invoker.start()
+        stack.callback(self.invoker.stop)
+        sources.start()
+        stack.callback(sources.stop)
+
+    def _warm(self) -> None:
+        for pool in list(self._pools.values()):
+            pool.warm()
+            if not pool.wait_warm(_WARM_SECONDS) and not pool.stopped:
+                _LOG.warning(
+                    "%s cannot be loaded; see %s", pool.spec.logical_id, self.logs / f"{pool.spec.logical_id}.log"
+                )
+
+    def _kill_workers(self) -> None:
+        for pool in self._pools.values():
+            pool.kill()
+        deadline = time.monotonic() + _GONE_SECONDS
+        for pool in self._pools.values():
+            pool.wait_gone(max(0.0, deadline - time.monotonic()))
+
+    def _environment(self, template: Template, resolver: Resolver) -> dict[str, str]:
+        shared = {name: value for pool in self._pools.values() for name, value in pool.spec.environment.items()}
+        env = {
+            "JOBRUNS_URL": self.url,
+            "AWS_ENDPOINT_URL": self.aws_endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+            **{name: value for name, value in shared.items() if not name.startswith(("AWS_", "POWERTOOLS_"))},
+        }
+        resources = template.body["Resources"]
+        if "LandingBucket" in resources:
+            env["JOBRUNS_LANDING_BUCKET"] = resolver.name("LandingBucket")
+        if "KeysSecret" in resources and "LedgerTable" in resources:
+            env |= self._admin_key(template.stack, env | {"KEYS_SECRET_ID": str(resolver.ref("KeysSecret"))})
+        return env
+
+    def _admin_key(self, stack_name: str, env: dict[str, str]) -> dict[str, str]:
+        org = str(uuid.uuid5(uuid.NAMESPACE_URL, stack_name))
+        folders = {str(path) for pool in self._pools.values() for path in pool.spec.layers}
+        script = Path(__file__).with_name("admin_key.py")
+        result = subprocess.run(
+            [sys.executable, "-P", str(script), org],
+            env=self._worker_environment | env | {"PYTHONPATH": os.pathsep.join(sorted(folders))},
+            capture_output=True,
+            text=True,
+            timeout=_KEY_SECONDS,
+            check=False,
+        )
+        if result.returncode != 0:
+            reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise LocalError(f"cannot make the admin key: {reason}")
+        made = json.loads(result.stdout)
+        return {
+            "JOBRUNS_ORG": org,
+            "JOBRUNS_KEY_ID": made["key_id"],
+            "JOBRUNS_SECRET": made["secret"],
+            "JOBRUNS_TOKEN": made["token"],
+        }
+
+    def _write_env(self) -> None:
+        path = self.state_dir / "jobruns.env"
+        text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(self.env.items()))
+        # Whoever waits for the file must not find half of it.
+        part = path.with_suffix(".part")
+        part.touch(mode=0o600)
+        part.write_text(text)
+        part.replace(path)
+
+    def _send(self, queue_arn: str, body: str, attributes: dict[str, str]) -> None:
+        url = f"{self.aws_endpoint}/{ACCOUNT}/{queue_arn.rpartition(':')[2]}"
+        described = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        self._cloud.client("sqs").send_message(QueueUrl=url, MessageBody=body, MessageAttributes=described)
+
+    def _find_worker(self, logical_id: str, access_key_id: str) -> Worker | None:
+        pool = self._pools.get(logical_id)
+        return None if pool is None else pool.worker(access_key_id)
+
+    def client(self, service: str) -> Any:
+        """Give a boto3 client of the emulated account; its calls are nobody's in `faults`."""
+        return self._cloud.client(service)
+
+    def invoke(self, function: str, event: Any) -> Any:
+        """Invoke a function by logical id, name or ARN, and give what it returned.
+
+        Raises
+        ------
+        FunctionFailedError
+            It failed.
+        """
+        pool = self._pools.get(function)
+        outcome = self.invoker.invoke(pool.spec.name if pool else function, json.dumps(event).encode())
+        if outcome.error is not None:
+            raise FunctionFailedError(outcome)
+        return json.loads(outcome.payload)
+
+    def add_function(
+        self, name: str, code: Path, handler: str, *, timeout_seconds: float = 3.0, env: dict[str, str] | None = None
+    ) -> str:
+        """Add a function that is not in the template, as a user's own would be.
+
+        Returns
+        -------
+        str
+            Its ARN.
+        """
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+        spec = FunctionSpec(
+            logical_id="".join(letter for letter in name.title() if letter.isalnum()),
+            name=name,
+            arn=arn,
+            handler=handler,
+            code=code.resolve(),
+            timeout_seconds=timeout_seconds,
+            environment=env or {},
+            concurrency=self._concurrency,
+        )
+        self._add(spec, AsyncPolicy()).warm()
+        return arn
+
+    def processes(self, logical_id: str | None = None) -> list[int]:
+        """List the process ids of the living workers, of one function or of all."""
+        pools: Iterable[Pool] = self._pools.values() if logical_id is None else [self._pools[logical_id]]
+        return [pid for pool in pools for pid in pool.processes()]
+
+    def wait_warm(self, logical_ids: Iterable[str] | None = None, seconds: float = _WARM_SECONDS) -> bool:
+        """Wait until each of these functions, or every function, has an idle worker."""
+        names = self._pools if logical_ids is None else logical_ids
+        return all(self._pools[name].wait_warm(seconds) for name in names)
+
+
+def _not_ready(_environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response("503 Service Unavailable", [("Content-Type", "application/json")])
+    return [b'{"message":"Service Unavailable"}']
