@@ -1,0 +1,299 @@
+"""Texts become values, a column at a time.
+
+Each type has one fast way over the whole column (Arrow) and one careful way per text. The careful way is taken only
+for a column of a block in which the fast one met something it cannot read, and accepts whatever the fast one accepts,
+so that what is read does not depend on what stands beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobruns.layout import LayoutError, compile_layout
+from jobruns.transform import FALSE_TEXTS, TRUE_TEXTS, Column, ColumnType, EpochUnit, Resolution
+from jobruns_data.schema import arrow_type
+
+__all__ = ["CellReader"]
+
+_NAIVE: Final = pa.timestamp("us")
+_UTC: Final = pa.timestamp("us", tz="UTC")
+_ISO: Final = re.compile(
+    r"2006-01-02[T ]15:04:05(?P<fraction>[.,](0+|9+))?(?P<zone>Z|Z07:00|Z0700|Z07|-07:00|-0700|-07)?"
+)
+_PER_SECOND: Final = {
+    EpochUnit.SECONDS: 1,
+    EpochUnit.CENTISECONDS: 100,
+    EpochUnit.MILLISECONDS: 1_000,
+    EpochUnit.MICROSECONDS: 1_000_000,
+    EpochUnit.NANOSECONDS: 1_000_000_000,
+}
+_SMALLEST_MOMENT: Final = -62_135_596_800_000_000  # 0001-01-01: readers of the table go no further
+_LARGEST_MOMENT: Final = 253_402_300_799_999_999  # 9999-12-31
+
+
+class CellReader:
+    """Reads the texts of one column.
+
+    Parameters
+    ----------
+    column : Column
+    null_values : iterable of str
+        The transform's; the column's own are added.
+    """
+
+    def __init__(self, column: Column, null_values: Iterable[str] = ()) -> None:
+        self.column = column
+        self.type = arrow_type(column.type)
+        texts = column.type in {ColumnType.STRING, ColumnType.JSON}
+        self._nulls = frozenset(null_values) | frozenset(column.null_values)
+        # An empty text is a text; for every other type it is the absence of a value.
+        self._empty_is_missing = not texts or column.default is not None or column.type is ColumnType.JSON
+        self._fast, self._careful = _ways(column)
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether every text is its own value."""
+        return self.column.type is ColumnType.STRING and not self._nulls and not self._empty_is_missing
+
+    def read(self, texts: pa.Array) -> tuple[pa.Array, list[int]]:
+        """Read a column.
+
+        Parameters
+        ----------
+        texts : pa.Array of pa.string(), shape (rows,)
+            Null where the row has no such value.
+
+        Returns
+        -------
+        values : pa.Array of ``self.type``, shape (rows,)
+        bad : list of int
+            Ascending row numbers whose text cannot be read; their values are null.
+        """
+        texts = self._with_nulls(texts)
+        try:
+            return self._fast(texts), []
+        except (pa.ArrowInvalid, _DoubtError):
+            return self._read_carefully(texts)
+
+    def values(self, raw: Iterable[object]) -> tuple[pa.Array, list[int]]:
+        """Read values that a JSON parser gave; as `read` otherwise."""
+        texts: list[str | None] = []
+        wrong: list[int] = []
+        for row, value in enumerate(raw):
+            text, fine = self._text_of(value)
+            texts.append(text)
+            if not fine:
+                wrong.append(row)
+        try:
+            column = pa.array(texts, pa.string())
+        except UnicodeEncodeError:  # half a surrogate pair, which JSON can say and UTF-8 cannot
+            wrong += [row for row, text in enumerate(texts) if text is not None and not _encodable(text)]
+            broken = set(wrong)
+            column = pa.array([None if row in broken else text for row, text in enumerate(texts)], pa.string())
+        values, bad = self.read(column)
+        return values, sorted({*bad, *wrong})
+
+    def _text_of(self, value: object) -> tuple[str | None, bool]:
+        """Give a parsed JSON value as the text it would be in a CSV file, and whether it can be a value at all."""
+        if self.column.type is ColumnType.JSON:
+            return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":")), True
+        if value is None or isinstance(value, str):
+            return value, True
+        if isinstance(value, bool):
+            return ("true" if value else "false"), self.column.type in {ColumnType.BOOLEAN, ColumnType.STRING}
+        if isinstance(value, float) and value.is_integer() and self.column.type.integer_range is not None:
+            return str(int(value)), True
+        if isinstance(value, (int, float)):
+            return str(value), True
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return text, self.column.type is ColumnType.STRING
+
+    def _with_nulls(self, texts: pa.Array) -> pa.Array:
+        column = self.column
+        if column.default is not None:
+            missing = pc.or_kleene(pc.is_null(texts), pc.fill_null(pc.equal(texts, ""), True))
+            texts = pc.if_else(missing, pa.scalar(column.default, pa.string()), texts)
+        elif self._empty_is_missing:
+            texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+        if self._nulls:
+            null = pc.is_in(texts, value_set=pa.array(sorted(self._nulls), pa.string()))
+            texts = pc.if_else(null, pa.scalar(None, pa.string()), texts)
+        return texts
+
+    def _read_carefully(self, texts: pa.Array) -> tuple[pa.Array, list[int]]:
+        values: list[object] = []
+        bad: list[int] = []
+        for row, text in enumerate(texts.to_pylist()):
+            value = None
+            if text is not None:
+                try:
+                    value = self._careful(text)
+                except (ValueError, OverflowError):
+                    try:
+                        value = _plain(self._fast(pa.array([text], pa.string()))[0])
+                    except (pa.ArrowInvalid, _DoubtError, OverflowError):
+                        bad.append(row)
+            values.append(value)
+        return pa.array(values, self.type), bad
+
+
+class _DoubtError(Exception):
+    """The fast way does not vouch for this column."""
+
+
+_Fast = Callable[[pa.Array], pa.Array]
+_Careful = Callable[[str], Any]
+
+
+def _ways(column: Column) -> tuple[_Fast, _Careful]:
+    kind = column.type
+    if kind is ColumnType.TIMESTAMP:
+        return _moment_ways(column)
+    if kind.integer_range is not None:
+        narrow, wide = pa.type_for_alias(kind.value), arrow_type(kind)
+
+        def read_integer(text: str) -> int | Decimal:
+            column.check(text)
+            return Decimal(text.strip()) if pa.types.is_decimal(wide) else int(text)
+
+        return lambda texts: _trimmed(texts).cast(narrow).cast(wide), read_integer
+    if kind is ColumnType.DOUBLE:
+
+        def read_double(text: str) -> float:
+            column.check(text)
+            return float(text)
+
+        return lambda texts: _trimmed(texts).cast(pa.float64()), read_double
+    if kind is ColumnType.BOOLEAN:
+        return _read_booleans, _read_boolean
+    if kind is ColumnType.JSON:
+        return _read_json, _checked_json
+    return lambda texts: texts, lambda text: text
+
+
+def _trimmed(texts: pa.Array) -> pa.Array:
+    return pc.ascii_trim_whitespace(texts)
+
+
+def _read_booleans(texts: pa.Array) -> pa.Array:
+    true = pc.is_in(texts, value_set=pa.array(sorted(TRUE_TEXTS), pa.string()))
+    false = pc.is_in(texts, value_set=pa.array(sorted(FALSE_TEXTS), pa.string()))
+    known = pc.or_(true, false)
+    if pc.sum(known).as_py() != len(texts) - texts.null_count and len(texts):
+        raise _DoubtError
+    return pc.if_else(known, true, pa.scalar(None, pa.bool_()))
+
+
+def _read_boolean(text: str) -> bool:
+    if text.strip() in TRUE_TEXTS:
+        return True
+    if text.strip() in FALSE_TEXTS:
+        return False
+    raise ValueError(text)
+
+
+def _checked_json(text: str) -> str:
+    json.loads(text)
+    return text
+
+
+def _read_json(texts: pa.Array) -> pa.Array:
+    try:
+        for text in texts.to_pylist():
+            if text is not None:
+                json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _DoubtError from error
+    return texts
+
+
+def _moment_ways(column: Column) -> tuple[_Fast, _Careful]:
+    form, step = column.moment, column.resolution.microseconds
+    if form.epoch is not None:
+        per_second = _PER_SECOND[form.epoch]
+
+        def read_epoch(text: str) -> int:
+            column.check(text)
+            return _in_range(_floored(int(Decimal(text.strip()) * 1_000_000 // per_second), step))
+
+        return lambda texts: _kept(_epoch_moments(texts, per_second), column.resolution), read_epoch
+
+    layout = compile_layout(form.layout or "")
+
+    def read_layout(text: str) -> int:
+        return _in_range(_floored(layout.parse(text), step))
+
+    iso = _ISO.fullmatch(layout.text)
+    if iso is None or (iso["fraction"] or "").startswith(",") or layout.fraction_digits is not None:
+
+        def read_each(texts: pa.Array) -> pa.Array:
+            try:
+                moments = [None if text is None else read_layout(text) for text in texts.to_pylist()]
+            except LayoutError as error:
+                raise _DoubtError from error
+            return pa.array(moments, _UTC)
+
+        return read_each, read_layout
+
+    read_as = _UTC if iso["zone"] else _NAIVE
+
+    def read_iso(texts: pa.Array) -> pa.Array:
+        # Arrow also reads a date alone, or without seconds, which the layout does not say.
+        if (shortest := pc.min(pc.binary_length(texts)).as_py()) is not None and shortest < 19:
+            raise _DoubtError
+        return _kept(texts.cast(read_as), column.resolution)
+
+    return read_iso, read_layout
+
+
+def _epoch_moments(texts: pa.Array, per_second: int) -> pa.Array:
+    numbers = _trimmed(texts).cast(pa.int64())
+    if per_second <= 1_000_000:
+        numbers = pc.multiply_checked(numbers, 1_000_000 // per_second)
+    else:
+        divisor = per_second // 1_000_000
+        down = pc.divide(numbers, divisor)  # towards zero; one less where that was up
+        numbers = pc.if_else(pc.greater(pc.multiply(down, divisor), numbers), pc.subtract(down, 1), down)
+    return numbers.cast(_NAIVE)
+
+
+def _kept(moments: pa.Array, resolution: Resolution) -> pa.Array:
+    """Cut to the resolution, and refuse what no reader of the table could show."""
+    naive = moments.cast(_NAIVE)
+    if resolution is not Resolution.MICROSECONDS:
+        unit = "second" if resolution is Resolution.SECONDS else "millisecond"
+        naive = pc.floor_temporal(naive, unit=unit)
+    ends = pc.min_max(naive.cast(pa.int64())).as_py()
+    if ends["min"] is not None and (ends["min"] < _SMALLEST_MOMENT or ends["max"] > _LARGEST_MOMENT):
+        raise _DoubtError
+    return naive.cast(_UTC)
+
+
+def _floored(microseconds: int, step: int) -> int:
+    return microseconds - microseconds % step
+
+
+def _in_range(microseconds: int) -> int:
+    if not _SMALLEST_MOMENT <= microseconds <= _LARGEST_MOMENT:
+        raise ValueError("out of range")
+    return microseconds
+
+
+def _plain(scalar: pa.Scalar) -> object:
+    """Give a moment as microseconds, as the careful way does, and anything else as Python has it."""
+    return scalar.value if pa.types.is_timestamp(scalar.type) else scalar.as_py()
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
