@@ -6,7 +6,6 @@ would make impossible. Whoever can read the master secret can forge any key; its
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -198,7 +197,7 @@ class Credential(BaseModel):
         """
         try:
             key_id, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             colon = ""
         if not colon:
             raise NotAuthenticatedError("the Authorization header must be Basic with base64 of <key id>:<secret>")

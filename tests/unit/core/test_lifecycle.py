@@ -1,0 +1,145 @@
+"""What may happen to a run, and what may not, whatever the order of events."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobruns.lifecycle import (
+    COMMIT_SURRENDER_SECONDS,
+    TRANSITIONS,
+    Admitted,
+    Begun,
+    CommitBegun,
+    Event,
+    Failed,
+    Stopped,
+    StopRequested,
+    Succeeded,
+    TimedOut,
+    apply,
+    committing,
+    due_at,
+)
+from jobruns.run import TERMINAL_STATES, RunState
+from tests.unit.core.runs import NOW, make_run
+
+RANK = {
+    RunState.WAITING: 0,
+    RunState.STARTING: 1,
+    RunState.RUNNING: 2,
+    RunState.STOPPING: 3,
+    **dict.fromkeys(TERMINAL_STATES, 4),
+}
+
+events: st.SearchStrategy[Event] = st.one_of(
+    st.just(Admitted()),
+    st.builds(Begun, st.one_of(st.none(), st.text(max_size=5))),
+    st.builds(CommitBegun, st.integers(1, 900).map(lambda seconds: NOW + timedelta(seconds=seconds))),
+    st.builds(StopRequested, st.integers(0, 60)),
+    st.builds(Stopped),
+    st.builds(Succeeded, st.one_of(st.none(), st.text(max_size=5))),
+    st.builds(Failed, st.text(max_size=5), conclusive=st.booleans()),
+    st.builds(TimedOut, st.text(max_size=5)),
+)
+first_states = st.sampled_from([RunState.WAITING, RunState.STARTING])
+
+
+@settings(max_examples=10_000, deadline=None)
+@given(first_states, st.lists(events, max_size=12))
+def test_any_sequence_of_events_goes_forward_and_ends_absorb(first: RunState, sequence: list[Event]) -> None:
+    run = make_run(first)
+    for number, event in enumerate(sequence):
+        now = NOW + timedelta(seconds=number)
+        decision = apply(run, event, now)
+        after = decision.after
+        if decision.applied:
+            assert not run.state.terminal
+            assert TRANSITIONS[run.state, type(event)] is after.state
+            assert RANK[after.state] >= RANK[run.state]
+            assert after.version == run.version + 1
+            assert after.modified_at == now
+        else:
+            assert after is run
+            assert decision.reason
+        assert after.state.terminal == (after.ended_at is not None)
+        assert (due_at(after) is None) == (after.state.terminal and after.settled)
+        if run.state is RunState.STOPPING and decision.applied:
+            assert after.state is RunState.STOPPED
+        if committing(run) and decision.applied:
+            assert isinstance(event, Succeeded | Failed | CommitBegun | Begun)
+        run = after
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(first_states, st.lists(events, max_size=8), st.permutations(range(3)))
+def test_of_events_decided_on_the_same_version_one_wins(
+    first: RunState, history: list[Event], order: list[int]
+) -> None:
+    """Storage lets one writer of a version through; whoever decides again on what the winner left never undoes it."""
+    run = make_run(first)
+    for event in history:
+        run = apply(run, event, NOW).after
+    rivals: list[Event] = [Succeeded("done"), Failed("broken", conclusive=True), StopRequested()]
+    winner = apply(run, rivals[order[0]], NOW)
+    for place in order[1:]:
+        second = apply(winner.after, rivals[place], NOW)
+        if winner.applied and winner.after.state.terminal:
+            assert not second.applied
+
+
+@pytest.mark.parametrize(
+    ("state", "event"), [pair for pair in itertools.product(RunState, TRANSITIONS) if isinstance(pair[1], tuple)]
+)
+def test_terminal_states_have_no_way_out(state: RunState, event: tuple[RunState, type]) -> None:
+    assert event[0] not in TERMINAL_STATES
+    if state.terminal:
+        assert (state, event[1]) not in TRANSITIONS
+
+
+def test_every_unfinished_state_leads_to_an_end() -> None:
+    for state in set(RunState) - TERMINAL_STATES:
+        reachable, frontier = set(), {state}
+        while frontier:
+            reachable |= frontier
+            frontier = {to for (frm, _), to in TRANSITIONS.items() if frm in frontier} - reachable
+        assert reachable & TERMINAL_STATES
+
+
+def test_a_committing_run_is_neither_stopped_nor_timed_out_but_ends_as_its_commit_says() -> None:
+    run = apply(make_run(RunState.RUNNING), CommitBegun(NOW + timedelta(seconds=60)), NOW).after
+    for event in (StopRequested(), TimedOut("late"), Failed("a worker died")):
+        assert not apply(run, event, NOW).applied
+    assert apply(run, Succeeded(), NOW).after.state is RunState.SUCCEEDED
+    assert apply(run, Failed("nothing was committed", conclusive=True), NOW).after.state is RunState.FAILED
+
+
+def test_the_deadline_of_a_waiting_run_counts_anew_when_it_is_admitted() -> None:
+    later = NOW + timedelta(seconds=500)
+    admitted = apply(make_run(RunState.WAITING), Admitted(), later).after
+    assert admitted.deadline_at == later + timedelta(seconds=600)
+
+
+def test_a_dispatch_tried_again_replaces_the_token_and_keeps_the_start() -> None:
+    first = apply(make_run(), Begun("one"), NOW).after
+    again = apply(first, Begun("two"), NOW + timedelta(seconds=5)).after
+    assert (again.state, again.task_token, again.started_at) == (RunState.RUNNING, "two", NOW)
+
+
+def test_a_report_may_overtake_the_dispatcher() -> None:
+    done = apply(make_run(RunState.STARTING), Succeeded("quick"), NOW).after
+    assert (done.state, done.started_at, done.ended_at) == (RunState.SUCCEEDED, NOW, NOW)
+    assert not apply(done, Begun("late"), NOW).applied
+
+
+def test_a_run_that_is_due_is_due_no_later_than_its_own_limits() -> None:
+    stopping = apply(make_run(RunState.RUNNING), StopRequested(grace_seconds=30), NOW).after
+    assert due_at(stopping) == NOW + timedelta(seconds=30 + 60)
+    assert due_at(make_run(RunState.RUNNING)) == NOW + timedelta(seconds=600 + 60)
+    assert due_at(make_run(RunState.STARTING)) == NOW + timedelta(seconds=120)
+    ended = apply(make_run(RunState.RUNNING), Succeeded(), NOW).after
+    assert due_at(ended) == NOW + timedelta(seconds=120)
+    assert due_at(ended.model_copy(update={"settled": True})) is None
+    assert COMMIT_SURRENDER_SECONDS > 0
