@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from jobruns.causes import read_cause
 from jobruns.lifecycle import Event, Failed, Succeeded, TimedOut
 
 _TIMEOUTS = frozenset({"States.Timeout", "States.HeartbeatTimeout"})
@@ -40,15 +41,4 @@ def _read_failure(error: str, cause: str, event: dict[str, Any]) -> Event:
         beat = event.get("heartbeat_seconds")
         limit = f"it did not end within {event['timeout_seconds']} seconds"
         return TimedOut(f"{limit}, or sent no heartbeat for {beat} seconds" if beat else limit)
-    return Failed(_read_cause(cause) or error, error or "Failed")
-
-
-def _read_cause(cause: str) -> str:
-    """Give the message of a function's error, which Step Functions wraps in JSON, or the text as it is."""
-    try:
-        read = json.loads(cause)
-    except ValueError:
-        return cause
-    if isinstance(read, dict) and "errorMessage" in read:
-        return str(read["errorMessage"])
-    return cause
+    return Failed(read_cause(cause) or error, error or "Failed")

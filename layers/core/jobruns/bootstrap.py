@@ -10,8 +10,10 @@ from jobruns.aws import clients
 from jobruns.aws.executors import ExternalExecutor, FunctionExecutor, IngestExecutor
 from jobruns.aws.machine import LifecycleMachine
 from jobruns.aws.objects import WorkObjects
+from jobruns.aws.upload_queue import UploadQueue
 from jobruns.run import Executor, Run
 from jobruns.service.ports import Ports
+from jobruns.service.uploads import UploadPorts, requeue_uploads
 from jobruns.settings import Settings, load_settings
 from jobruns.store import Store
 
@@ -44,7 +46,7 @@ def load_ports() -> Ports:
             Executor.LAMBDA: FunctionExecutor(),
             Executor.INGEST: IngestExecutor(settings.ingest_arn, settings.commit_function, _requeue_upload),
         },
-        objects=WorkObjects(settings.work_bucket),
+        objects=load_work_objects(),
         clock=utc_now,
     )
 
@@ -61,17 +63,38 @@ def load_authenticator() -> Authenticator:
     return Authenticator(load_store().access_keys, master, utc_now)
 
 
-def _requeue_upload(run: Run) -> None:
-    from jobruns.bootstrap_uploads import load_uploads
+@cache
+def load_work_objects() -> WorkObjects:
+    """Give the work bucket."""
+    return WorkObjects(load_settings().work_bucket)
 
-    load_uploads().requeue(run)
+
+@cache
+def load_upload_ports() -> UploadPorts:
+    """Give what the use cases of uploads stand on beside the rest."""
+    settings = load_settings()
+    queue = UploadQueue(settings.upload_queue_url, settings.upload_dlq_url)
+    return UploadPorts(load_store().claims, queue, load_work_objects())
+
+
+def _requeue_upload(run: Run) -> None:
+    requeue_uploads(load_ports(), load_upload_ports(), run)
 
 
 def forget_wiring() -> None:
     """Wire anew when next asked: for tests, which change the environment."""
-    for wired in (load_store, load_ports, load_authenticator, load_settings):
+    for wired in (load_store, load_ports, load_authenticator, load_work_objects, load_upload_ports, load_settings):
         wired.cache_clear()
     clients.forget_clients()
 
 
-__all__ = ["Settings", "forget_wiring", "load_authenticator", "load_ports", "load_store", "utc_now"]
+__all__ = [
+    "Settings",
+    "forget_wiring",
+    "load_authenticator",
+    "load_ports",
+    "load_store",
+    "load_upload_ports",
+    "load_work_objects",
+    "utc_now",
+]

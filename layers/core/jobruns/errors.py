@@ -12,6 +12,7 @@
     │   ├── IllegalTransitionError   the run's lifecycle does not allow it
     │   └── StaleWriteError          another writer was faster, too often in a row
     ├── ConcurrentRunsExceededError  the job runs as often as it may
+    ├── SourceError                  what a load is to read is not there, or may not be read
     ├── UnavailableError             AWS did not answer in time; the same call may succeed later
     └── CommitInProgressError        the outcome is being decided by the commit; ask again
 
@@ -71,6 +72,10 @@ class StaleWriteError(ConflictError):
 
 class ConcurrentRunsExceededError(JobrunsError):
     """The job already has as many unfinished runs as it may have."""
+
+
+class SourceError(JobrunsError):
+    """What a load is to read is not there or may not be read; trying again helps only after somebody changed that."""
 
 
 class UnavailableError(JobrunsError):

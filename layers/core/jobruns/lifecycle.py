@@ -39,6 +39,10 @@ COMMIT_SURRENDER_SECONDS = 3600
 """A commit that cannot be decided for this long after its fence is given up as FAILED: no run stays for ever."""
 
 
+COMMIT_UNKNOWN = "CommitUnknown"
+"""Error code of a run whose commit was given up: its rows may be in the table or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A slot of its job became free for a waiting run."""

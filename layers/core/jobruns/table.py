@@ -22,22 +22,33 @@ def lake_name(*parts: str) -> str:
     return (name if name[0].isalpha() else f"t_{name}")[:_LAKE_NAME_LIMIT]
 
 
-def check_pattern(pattern: str) -> str:
-    """Let a regular expression pass that can be searched for in bounded time (RE2's dialect).
+def compile_pattern(pattern: str) -> Any:
+    """Compile a regular expression that can be searched for in bounded time (RE2's dialect).
 
     Raises
     ------
     ValueError
-        It cannot.
+        It is none.
     """
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 8 << 20
     try:
-        re2.compile(pattern, options)
+        return re2.compile(pattern, options)
     except re2.error as error:
         reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
         raise ValueError(f"is no regular expression (RE2): {reason}") from None
+
+
+def check_pattern(pattern: str) -> str:
+    """Let a regular expression pass that `compile_pattern` takes.
+
+    Raises
+    ------
+    ValueError
+        It does not.
+    """
+    compile_pattern(pattern)
     return pattern
 
 

@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger
 from jobruns.errors import CommitInProgressError, JobrunsError
 from jobruns.lifecycle import (
     COMMIT_SURRENDER_SECONDS,
+    COMMIT_UNKNOWN,
     START_PATIENCE_SECONDS,
     Event,
     Failed,
@@ -101,7 +102,7 @@ def _reconcile(ports: Ports, run: Run, sweep: Sweep) -> None:
         if until is not None and now >= until + timedelta(seconds=COMMIT_SURRENDER_SECONDS):
             snapshot = f"the snapshot of run {run.run_id}"
             reason = f"the commit could not be decided; look for {snapshot} in the table before loading again"
-            _conclude(ports, run, Failed(reason, "CommitUnknown", conclusive=True), sweep)
+            _conclude(ports, run, Failed(reason, COMMIT_UNKNOWN, conclusive=True), sweep)
         else:
             ports.executors[run.executor].resolve(run)
             _defer(ports, run, sweep)

@@ -122,7 +122,7 @@ def retry_run(ports: Ports, principal: Principal, run: Run, request: StartReques
     run : Run
         FAILED, TIMEOUT or STOPPED.
     request : StartRequest, optional
-        Only its documents are taken.
+        Only its run id and its documents are taken.
 
     Raises
     ------
@@ -142,8 +142,9 @@ def retry_run(ports: Ports, principal: Principal, run: Run, request: StartReques
             "or redrive the dead-letter queue"
         )
     job = find_job(ports, principal, run.job)
-    again = _next_attempt(ports, run, new_id(ports.clock()), principal.name)
-    return _create(ports, job, again, request or StartRequest(job=run.job, door=run.door), queueing=job.queueing)
+    wanted = request or StartRequest(job=run.job, door=run.door)
+    again = _next_attempt(ports, run, wanted.run_id or new_id(ports.clock()), principal.name)
+    return _create(ports, job, again, wanted, queueing=job.queueing)
 
 
 def retry_failed(ports: Ports, run: Run, actor: str) -> Run | None:
@@ -158,6 +159,8 @@ def retry_failed(ports: Ports, run: Run, actor: str) -> Run | None:
     """
     if run.state is not RunState.FAILED or run.attempt > run.max_retries or run.ended_at is None:
         return None
+    if run.trigger is TriggerKind.UPLOAD:
+        return None  # its files go back to the upload queue; a retry would load them a second time
     job = ports.jobs.get(run.org, run.job)
     if job is None:
         return None

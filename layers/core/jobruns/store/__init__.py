@@ -1,9 +1,10 @@
-"""The ledger's storage: one DynamoDB table behind five small stores that share a connection."""
+"""The ledger's storage: one DynamoDB table behind six small stores that share a connection."""
 
 import time
 from collections.abc import Callable
 
 from jobruns.store.access_keys import AccessKeys
+from jobruns.store.claims import Claims
 from jobruns.store.documents import Documents
 from jobruns.store.items import bind
 from jobruns.store.jobs import Jobs
@@ -38,3 +39,4 @@ class Store:
         self.documents = Documents(connection)
         self.access_keys = AccessKeys()
         self.units = Units()
+        self.claims = Claims(connection, pause)
