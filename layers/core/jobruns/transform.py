@@ -11,7 +11,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from jobruns.layout import compile_layout
 
@@ -284,13 +284,14 @@ class CsvFormat(_Model):
 
     @field_validator("delimiter", "quote", "escape", "comment")
     @classmethod
-    def _is_one_character(cls, value: str | None, info: object) -> str | None:
-        return _one_ascii(value, str(getattr(info, "field_name", "character")))
+    def _is_one_character(cls, value: str | None, info: ValidationInfo) -> str | None:
+        value = _one_ascii(value, str(info.field_name))
+        if info.field_name == "escape" and value == info.data.get("quote"):
+            return None  # a doubled quote is understood in any case
+        return value
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        if self.escape is not None and self.escape == self.quote:
-            return self.model_copy(update={"escape": None})  # a doubled quote is understood in any case
         used = [c for c in (self.delimiter, self.quote, self.escape, self.comment) if c is not None]
         if len(set(used)) != len(used):
             raise ValueError("delimiter, quote, escape and comment must be different characters")

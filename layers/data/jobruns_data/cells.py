@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final
 
 import pyarrow as pa
@@ -221,7 +222,7 @@ def _moment_ways(column: Column) -> tuple[_Fast, _Careful]:
 
         def read_epoch(text: str) -> int:
             column.check(text)
-            return _in_range(_floored(int(Decimal(text.strip()) * 1_000_000 // per_second), step))
+            return _in_range(_floored(Fraction(text.strip()) * 1_000_000 // per_second, step))
 
         return lambda texts: _kept(_epoch_moments(texts, per_second), column.resolution), read_epoch
 

@@ -146,7 +146,8 @@ def _data_files(results: Iterable[UnitResult], prefix: str) -> list[WrittenFile]
 def _append(table: Table, run_id: str, files: Collection[WrittenFile]) -> CommitOutcome:
     if any(file.spec_id != table.metadata.default_spec_id for file in files):
         raise UncommittableError(
-            f"the partitioning of {'.'.join(table.name())} was changed while run {run_id} wrote by the old one; run it again"
+            f"the partitioning of {'.'.join(table.name())} was changed while run {run_id} wrote by the old one;"
+            " start it again"
         )
     # PyIceberg would repeat a lost commit by itself, without looking whether another process has committed the same
     # run in between. One try each; the property is changed in this copy of the metadata only.
