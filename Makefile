@@ -29,3 +29,28 @@ lock: $(STAMP)
 
 build: $(STAMP)
 	SAM_CLI_TELEMETRY=0 $(BIN)/sam build
+
+# The import linter reads the packages from where they lie.
+PACKAGES := layers/core:layers/data:functions
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=$(PACKAGES) $(BIN)/lint-imports
+	SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
+
+# What runs in one process each goes side by side; the runner's own tests then have both cores to themselves.
+test: lint
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/contract tests/integration tests/template
+	$(BIN)/pytest -q -m "not slow" tests/e2e
+
+# Walks every fault at every AWS call and measures what takes long.
+test-slow: $(STAMP)
+	$(BIN)/pytest -q -m slow tests
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
