@@ -58,7 +58,7 @@ class WorkObjects:
     def exists(self, key: str) -> bool:
         """Tell whether there is a document.
 
-        It is listed and not asked for: asked for what is not there, S3 answers 403 to who may not list the whole bucket.
+        It is listed and not read: S3 answers 403, not 404, to a role that may not list the whole bucket.
         """
         found = clients.s3().list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1).get("Contents", [])
         return any(entry["Key"] == key for entry in found)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from jobruns.errors import IllegalTransitionError, NotFoundError
-from jobruns.lifecycle import CommitBegun, Failed, Stopped, Succeeded
+from jobruns.lifecycle import CommitBegun, Event, Failed, Stopped, Succeeded
 from jobruns.run import Progress, Run, RunState
 from jobruns.service.ports import Ports, UnitRecord
 from jobruns.service.transitions import move
@@ -110,15 +110,19 @@ def conclude_work(
     error_code: str = "Failed",
     message: str | None = None,
     metrics: Mapping[str, Any] | None = None,
+    conclusive: bool = False,
 ) -> Run:
     """Say how the work ended: with `error` it failed and left nothing behind. May be repeated.
 
     Returns
     -------
     Run
-        As it is now; STOPPED where it was being stopped.
+        As it is now: STOPPED where it was being stopped; still RUNNING where its commit has yet to decide, which only a
+        `conclusive` failure does not wait for: one of which it is certain that nothing was or will be committed.
     """
-    outcome = Succeeded(message, metrics) if error is None else Failed(error, error_code, metrics, conclusive=True)
+    outcome: Event = Succeeded(message, metrics)
+    if error is not None:
+        outcome = Failed(error, error_code, metrics, conclusive=conclusive)
     after = move(ports, run, outcome, WORK).after if not run.state.terminal else run
     if after.state is RunState.STOPPING:
         after = move(ports, after, Stopped(), WORK).after

@@ -1,0 +1,54 @@
+"""Commits the rows of a load in one step, or says why not and clears away behind it: the last task of Ingest."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from ingest.conclusion import Conclusion
+from ingest.load import open_load
+from jobruns.bootstrap import load_ports, load_work_objects
+from jobruns.errors import InvalidInputError, JobrunsError, NotFoundError
+from jobruns.run import Run
+from jobruns.service.ports import Ports
+from jobruns.service.work import conclude_work, load_run
+from jobruns.settings import load_settings
+
+logger = Logger()
+tracer = Tracer()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """End a load as ``action`` says: commit, fail (with ``failure``), discard."""
+    logger.append_keys(run_id=event["run_id"], job_name=event["job"], action=event["action"])
+    ports, lake_bucket = load_ports(), load_settings().lake_bucket
+    try:
+        load = open_load(ports, lake_bucket, event["org"], event["job"], event["run_id"])
+    except (NotFoundError, InvalidInputError) as error:
+        run = _give_up(ports, load_run(ports, event["org"], event["job"], event["run_id"]), error)
+    else:
+        run = _conclude(Conclusion(ports, load_work_objects(), lake_bucket, load), event, context)
+    logger.info("concluded", extra={"state": str(run.state), "reason": run.message})
+    return {"state": str(run.state)}
+
+
+def _conclude(conclusion: Conclusion, event: dict[str, Any], context: LambdaContext) -> Run:
+    match event["action"]:
+        case "commit":
+            return conclusion.commit(context.get_remaining_time_in_millis() / 1000)
+        case "fail":
+            failure = event["failure"]
+            return conclusion.fail(str(failure.get("Error", "")), str(failure.get("Cause", "")))
+        case "discard":
+            return conclusion.discard()
+    raise InvalidInputError(f"there is no action {event['action']!r}", field="action")
+
+
+def _give_up(ports: Ports, run: Run, error: JobrunsError) -> Run:
+    """End a run that no longer has a table to load. Where its data files are, went with the table."""
+    logger.warning("the run has no table any more", extra={"reason": error.message})
+    if run.state.terminal:
+        return run
+    return conclude_work(ports, run, error=error.message, error_code=type(error).__name__)

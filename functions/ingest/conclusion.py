@@ -1,0 +1,215 @@
+"""How a load ends: its rows appear all at once, or it says why not and leaves nothing behind. All may be repeated."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from pyiceberg.exceptions import NoSuchTableError
+
+from ingest.load import Load
+from ingest.results import Results, read_results
+from jobruns.aws.objects import WorkObjects
+from jobruns.causes import read_cause
+from jobruns.errors import CommitInProgressError, IllegalTransitionError
+from jobruns.lifecycle import committing
+from jobruns.listing import Unit, read_lines
+from jobruns.run import Run, RunState
+from jobruns.service.ports import Ports
+from jobruns.service.uploads import FAILED_FILES_METRIC
+from jobruns.service.work import begin_commit, conclude_work, fail_listing, load_run, recount
+from jobruns_data.catalog import load_table, open_catalog
+from jobruns_data.commit import CommitOutcome, commit_run, discard_run, find_commit
+from jobruns_data.errors import UncommittableError
+from jobruns_data.units import FailedFile
+
+FENCE_MARGIN_SECONDS = 5
+"""How far clocks may be apart."""
+
+NAMED_FILES = 5
+"""Failed files the message of a run names; all of them are in the work bucket."""
+
+FILE_FAILED = "SourceError"
+
+logger = Logger(child=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Ends one load.
+
+    Parameters
+    ----------
+    ports : Ports
+    work : WorkObjects
+    lake_bucket : str
+    load : Load
+    """
+
+    ports: Ports
+    work: WorkObjects
+    lake_bucket: str
+    load: Load
+
+    def commit(self, remaining_seconds: float) -> Run:
+        """Commit what the units wrote, or say which files failed.
+
+        Parameters
+        ----------
+        remaining_seconds : float
+            How long this process lives at most: until then nothing else decides how the run ends.
+
+        Raises
+        ------
+        CommitConflictError
+            The table has too many writers; call again.
+        """
+        run = self.load.run
+        if run.state is not RunState.RUNNING:
+            return self._leave_be(run)
+        total = recount(self.ports, run).units_total
+        results = read_results(self.work, self.load, total)
+        if results.failed:
+            return self._fail(_describe_failed(results.failed), FILE_FAILED, [file.url for file in results.failed])
+        if results.missing:
+            units = ", ".join(map(str, results.missing[:NAMED_FILES]))
+            return self._fail(f"{len(results.missing)} of {total} units have no result: {units}", "ResultMissing")
+        if self.load.spec.dry_run or not results.rows:
+            return self._succeed(results, None)
+        return self._commit(results, remaining_seconds)
+
+    def fail(self, error: str, cause: str) -> Run:
+        """Say that the work failed, unless its commit has been done all the same.
+
+        Raises
+        ------
+        CommitInProgressError
+            A commit may still be going on; call again.
+        """
+        run = self.load.run
+        if run.state is not RunState.RUNNING:
+            return self._leave_be(run)
+        undecided = committing(run)
+        if undecided:
+            outcome = self._find_commit()
+            if outcome is not None:
+                return self._succeed(read_results(self.work, self.load, run.progress.units_total), outcome)
+            if run.committing_until_at is not None and self.ports.clock() < run.committing_until_at:
+                raise CommitInProgressError(f"the run {run.run_id} is committing")
+        if run.progress.listing != "DONE":
+            fail_listing(self.ports, run)
+            return self._fail(read_cause(cause) or error, error, conclusive=undecided)
+        message, urls = self._blame(run, read_cause(cause) or error)
+        return self._fail(message, error, urls, conclusive=undecided)
+
+    def discard(self) -> Run:
+        """Delete the data files of a run that ended without success."""
+        return self._clear_away(self.load.run)
+
+    def _commit(self, results: Results, remaining_seconds: float) -> Run:
+        run = self.load.run
+        # A commit that cannot be decided is tried until the run's own deadline; then it may be given up.
+        if not committing(run) or self.ports.clock() < run.deadline_at:
+            try:
+                run = begin_commit(self.ports, run, math.ceil(remaining_seconds) + FENCE_MARGIN_SECONDS)
+            except IllegalTransitionError:
+                return self._leave_be(load_run(self.ports, run.org, run.job, run.run_id))
+        try:
+            outcome = commit_run(open_catalog(self.lake_bucket), self.load.target, run.run_id, results.units)
+        except (UncommittableError, NoSuchTableError) as error:
+            # Raised before anything is committed, and would be again.
+            return self._fail(f"the rows cannot be committed: {error}", type(error).__name__, conclusive=True)
+        return self._succeed(results, outcome)
+
+    def _find_commit(self) -> CommitOutcome | None:
+        try:
+            table = load_table(open_catalog(self.lake_bucket), self.load.target)
+        except NoSuchTableError:
+            return None
+        return find_commit(table, self.load.run.run_id)
+
+    def _succeed(self, results: Results, outcome: CommitOutcome | None) -> Run:
+        load = self.load
+        metrics: dict[str, Any] = {
+            "files": results.files,
+            "rows_loaded": results.rows if outcome is None else outcome.rows,
+            "rows_rejected": results.rejected,
+            "bytes_read": results.bytes_read,
+        }
+        if outcome is not None:
+            metrics |= {"snapshot_id": str(outcome.snapshot_id), "data_files": outcome.data_files}
+        if results.rejected:
+            metrics["rejects"] = f"s3://{self.work.bucket}/{load.rejects_prefix}{load.run.run_id}/"
+        after = conclude_work(self.ports, load.run, message=_describe(load, metrics), metrics=metrics)
+        return self._clear_away(after)
+
+    def _fail(self, message: str, code: str, urls: Sequence[str] = (), *, conclusive: bool = False) -> Run:
+        """Say that the load failed; which of its files did is written down first, for who tries the others again."""
+        metrics = {}
+        if urls:
+            self.work.put_json(self.load.failed_files_key, list(urls))
+            metrics[FAILED_FILES_METRIC] = self.load.failed_files_key
+        after = conclude_work(
+            self.ports,
+            self.load.run,
+            error=message,
+            error_code=code or "Failed",
+            metrics=metrics,
+            conclusive=conclusive,
+        )
+        if not after.state.terminal:
+            raise CommitInProgressError(f"the run {after.run_id} is committing")
+        return self._clear_away(after)
+
+    def _leave_be(self, run: Run) -> Run:
+        """Accept how a run has ended. Whoever ended it may have died before he told the state machine."""
+        if run.state.terminal:
+            conclude_work(self.ports, run)
+        return self._clear_away(run)
+
+    def _clear_away(self, run: Run) -> Run:
+        """Delete the data files of a run that ended, or is about to end, without success."""
+        if run.state is RunState.STOPPING or (run.state.terminal and run.state is not RunState.SUCCEEDED):
+            deleted = discard_run(open_catalog(self.lake_bucket), self.load.target, run.run_id)
+            logger.info("discarded", extra={"data_files": deleted})
+        return run
+
+    def _blame(self, run: Run, cause: str) -> tuple[str, list[str]]:
+        """Find the files over which the work broke off: those that failed, and those of units that never ended."""
+        results = read_results(self.work, self.load, run.progress.units_total)
+        if results.failed:
+            return _describe_failed(results.failed), [file.url for file in results.failed]
+        begun = {record.number for record in self.ports.units.all(run.org, run.run_id)} & set(results.missing)
+        if not begun:
+            return cause, []
+        units = [Unit.model_validate(unit) for unit in self.work.get_json(self.load.units_key)]
+        urls = [
+            file.url
+            for number in sorted(begun)
+            for file in read_lines(
+                self.work.get_part(units[number].files_key, units[number].offset, units[number].length)
+            )
+        ]
+        return f"{_name(urls)} could not be loaded: {cause}", urls
+
+
+def _describe(load: Load, metrics: dict[str, Any]) -> str:
+    if not metrics["files"]:
+        return "found no files to load"
+    verb = "would have loaded" if load.spec.dry_run else "loaded"
+    text = f"{verb} {metrics['rows_loaded']} rows from {metrics['files']} files"
+    if metrics["rows_rejected"]:
+        text += f", rejected {metrics['rows_rejected']}"
+    return f"{text} (dry run: nothing was kept)" if load.spec.dry_run else text
+
+
+def _describe_failed(failed: Sequence[FailedFile]) -> str:
+    named = "; ".join(f"{file.url}: {file.reason}" for file in failed[:NAMED_FILES])
+    more = f"; and {len(failed) - NAMED_FILES} more" if len(failed) > NAMED_FILES else ""
+    return f"{len(failed)} file{'s' if len(failed) > 1 else ''} could not be read: {named}{more}"
+
+
+def _name(urls: Sequence[str]) -> str:
+    more = f" and {len(urls) - NAMED_FILES} more" if len(urls) > NAMED_FILES else ""
+    return ", ".join(urls[:NAMED_FILES]) + more

@@ -1,0 +1,64 @@
+"""Finds the files of a load and groups them into units: the first task of Ingest."""
+
+import secrets
+from typing import Any
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from ingest.load import Load, find_load_transform, open_load
+from ingest.sources import find_files
+from jobruns.aws.objects import WorkObjects
+from jobruns.bootstrap import load_ports, load_work_objects
+from jobruns.listing import group_files, select_files, write_units
+from jobruns.run import RunState
+from jobruns.service.ports import Ports
+from jobruns.service.work import begin_listing, end_listing
+from jobruns.settings import load_settings
+from jobruns_data.catalog import ensure_table, open_catalog
+
+logger = Logger()
+tracer = Tracer()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """List a run's files; see `list_load`."""
+    logger.append_keys(run_id=event["run_id"], job_name=event["job"])
+    ports, lake_bucket = load_ports(), load_settings().lake_bucket
+    load = open_load(ports, lake_bucket, event["org"], event["job"], event["run_id"])
+    units = list_load(ports, load_work_objects(), load, lake_bucket)
+    return {"units": units, "units_key": load.units_key}
+
+
+def list_load(ports: Ports, work: WorkObjects, load: Load, lake_bucket: str) -> int:
+    """Make sure of the table, find the files, and write down which unit reads which. May be repeated.
+
+    The units are written last and once: whoever comes second, because an answer was lost, takes the list that is there.
+
+    Returns
+    -------
+    int
+        Number of units; 0 also where the run has ended meanwhile.
+
+    Raises
+    ------
+    SourceError, InvalidInputError, NotFoundError, SchemaConflictError
+        Trying again is no use: the run cannot be done as it was asked for.
+    """
+    run = load.run
+    if run.state is not RunState.RUNNING:
+        return 0
+    if not work.exists(load.units_key):
+        begin_listing(ports, run)
+        ensure_table(open_catalog(lake_bucket), load.target, find_load_transform(ports, load))
+        files = select_files(find_files(load.spec, work.get), load.spec.pattern, load.spec.max_files)
+        groups = group_files(files, load.spec.unit_bytes)
+        units = write_units(groups, f"{load.prefix}files/{secrets.token_hex(4)}-", work.put)
+        work.put_new(load.units_key, b"[%s]" % b",".join(unit.model_dump_json().encode() for unit in units))
+    count = len(work.get_json(load.units_key))
+    if run.progress.listing != "DONE":
+        end_listing(ports, run, count)
+    logger.info("listed", extra={"units": count})
+    return count
