@@ -1,0 +1,107 @@
+"""Reads the JSON bodies of requests, so strictly that what is kept of them can always be stored and sent back."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import parse_qsl
+
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from pydantic import ValidationError
+
+from hydrolix.errors import describe_invalid
+from jobruns.errors import InvalidInputError
+
+MAX_BODY_BYTES = 256 * 1024
+MAX_STORED_BYTES = 320 * 1024
+"""An item of the ledger holds 400 KB; this leaves room for what is kept beside a door's document."""
+
+ModelT = TypeVar("ModelT")
+
+
+def read_object(event: APIGatewayProxyEventV2) -> dict[str, Any]:
+    """Read a request's body, which must be a JSON object; no body is an empty one.
+
+    Raises
+    ------
+    InvalidInputError
+        It is too large, no JSON, no object, or holds what JSON text in UTF-8 cannot: NaN, infinities, half characters.
+    """
+    text = _read_text(event)
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except RecursionError:
+        raise InvalidInputError("JSON parse error - nested too deeply") from None
+    except ValueError as error:
+        raise InvalidInputError(f"JSON parse error - {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidInputError(f"Invalid data. Expected an object, but got {type(value).__name__}.")
+    return value
+
+
+def read_form(event: APIGatewayProxyEventV2) -> dict[str, Any]:
+    """Read a body that is JSON or, by its content type, a form."""
+    if "application/x-www-form-urlencoded" not in event.headers.get("content-type", ""):
+        return read_object(event)
+    try:
+        return dict(parse_qsl(_read_text(event), max_num_fields=20))
+    except ValueError as error:
+        raise InvalidInputError(f"the form cannot be read: {error}") from None
+
+
+def check_document(check: Callable[[Any], ModelT], value: Any, *prefix: str) -> ModelT:
+    """Check a document by a model's ``model_validate``.
+
+    Raises
+    ------
+    InvalidDocumentError
+        Naming each wrong member; `prefix` is where the document is in the request.
+    """
+    try:
+        return check(value)
+    except ValidationError as error:
+        raise describe_invalid(error, *prefix) from None
+
+
+def deep_merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Put `changes` over `base`, object by object; anything else, lists too, is replaced."""
+    merged = dict(base)
+    for name, value in changes.items():
+        below = merged.get(name)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[name] = deep_merge(below, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def check_size(what: str, document: Mapping[str, Any]) -> None:
+    """Refuse a document that is larger than the ledger can keep.
+
+    Raises
+    ------
+    InvalidInputError
+        It is.
+    """
+    size = len(json.dumps(document))
+    if size > MAX_STORED_BYTES:
+        raise InvalidInputError(f"the {what} takes {size} bytes; it may take {MAX_STORED_BYTES}")
+
+
+def _read_text(event: APIGatewayProxyEventV2) -> str:
+    body = event.body or ""
+    try:
+        raw = base64.b64decode(body, validate=True) if event.is_base64_encoded else body.encode()
+        if len(raw) > MAX_BODY_BYTES:
+            raise InvalidInputError(f"the body has {len(raw)} bytes; it may have {MAX_BODY_BYTES}")
+        return raw.decode()
+    except (binascii.Error, UnicodeError):
+        raise InvalidInputError("JSON parse error - the body is not UTF-8") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

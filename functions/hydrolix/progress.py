@@ -1,0 +1,85 @@
+"""A run in the words of this door: the status of its job and the details of its progress."""
+
+from typing import Any
+
+from jobruns.run import Progress, Run, RunState
+
+STATUSES = {
+    RunState.WAITING: "pending",
+    RunState.STARTING: "ready",
+    RunState.RUNNING: "running",
+    RunState.STOPPING: "canceled",  # a cancel is told at once and never taken back
+    RunState.STOPPED: "canceled",
+    RunState.SUCCEEDED: "done",
+    RunState.FAILED: "failed",
+    RunState.TIMEOUT: "failed",
+}
+UNFINISHED_PERCENT = 0.99
+"""Most that is shown before the job is done: what all workers have read is not in the table until it is committed."""
+
+BRIEF_ERROR_CHARACTERS = 200
+_GONE = "The record of the job's run is gone."
+
+
+def status_of(run: Run | None) -> str:
+    """Give the status of a job by its run; without one nobody can tell."""
+    return "unknown" if run is None else STATUSES[run.state]
+
+
+def details_of(run: Run | None, *, brief: bool = False) -> dict[str, Any]:
+    """Give the ``details`` of a job by its run; `brief` cuts the errors for lists."""
+    if run is None:
+        nothing = {"tasks": {}, "estimated": True, "percent_complete": 0}
+        return {"errors": [_GONE], "job_id": "", "duration_ms": 0, "status_detail": nothing}
+    progress = run.progress
+    done = run.state is RunState.SUCCEEDED
+    return {
+        "errors": _errors(run, BRIEF_ERROR_CHARACTERS if brief else None),
+        "job_id": run.run_id,
+        "duration_ms": progress.work_milliseconds,
+        "status_detail": {
+            "tasks": _tasks(run.state, progress),
+            "estimated": not done and progress.listing != "DONE",
+            "percent_complete": 1 if done else _fraction(progress),
+        },
+        "rows_loaded": progress.rows_loaded,
+        "rows_rejected": progress.rows_rejected,
+        "bytes_read": progress.bytes_read,
+    }
+
+
+def _errors(run: Run, limit: int | None) -> list[str]:
+    if STATUSES[run.state] != "failed":
+        return []
+    message = run.message or f"the run ended as {run.state}"
+    return [message if limit is None or len(message) <= limit else f"{message[:limit]}…"]
+
+
+def _fraction(progress: Progress) -> float | int:
+    return min(progress.fraction, UNFINISHED_PERCENT) or 0
+
+
+def _tasks(state: RunState, progress: Progress) -> dict[str, dict[str, int]]:
+    if state is RunState.SUCCEEDED:
+        counts = {"LIST": {"DONE": 1}, "INDEX": {"DONE": progress.units_total}}
+    else:
+        # A worker killed between two writes leaves a counter behind; the sum stays the total all the same.
+        ended, running = progress.units_done + progress.units_failed, max(progress.units_running, 0)
+        units = {
+            "READY": max(progress.units_total - ended - running, 0),
+            "RUNNING": running,
+            "DONE": progress.units_done,
+            "FAILED": progress.units_failed,
+        }
+        counts = {"LIST": {progress.listing or "READY": 1}, "INDEX": units}
+        if state.terminal or state is RunState.STOPPING:
+            counts = {kind: _canceled(tasks) for kind, tasks in counts.items()}
+    shown = {kind: {name: count for name, count in tasks.items() if count} for kind, tasks in counts.items()}
+    return {kind: tasks for kind, tasks in shown.items() if tasks}
+
+
+def _canceled(tasks: dict[str, int]) -> dict[str, int]:
+    """Count what will not be worked on any more as canceled."""
+    rest = tasks.get("READY", 0) + tasks.get("RUNNING", 0)
+    ended = {name: count for name, count in tasks.items() if name not in ("READY", "RUNNING")}
+    return {**ended, "CANCELED": rest}

@@ -1,0 +1,48 @@
+"""The project document."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from hydrolix.admission import DOOR, Caller
+from hydrolix.batch_documents import Identity
+from hydrolix.bodies import deep_merge
+from hydrolix.moments import write_time
+from jobruns.table import Project
+
+SETTINGS: dict[str, Any] = {"default_query_options": {}, "blob": None, "rate_limit": None}
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Description = Annotated[str, StringConstraints(max_length=256)]
+
+
+class ProjectDocument(BaseModel):
+    """What is sent to create or to change a project. Unknown members are left out, unknown settings kept."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    name: Name
+    description: Description | None = None
+    uuid: Identity | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+def keep_project(document: ProjectDocument, extra: dict[str, Any]) -> dict[str, Any]:
+    """Give what the core keeps for us with the project: its `extra`, with our part put in place."""
+    return {**extra, DOOR: document.model_dump(include={"description", "settings"})}
+
+
+def render_project(project: Project, caller: Caller) -> dict[str, Any]:
+    """Show a project."""
+    kept = project.extra.get(DOOR, {})
+    return {
+        "name": project.name,
+        "org": project.org,
+        "description": kept.get("description"),
+        "uuid": project.project_id,
+        "url": f"{caller.org_url}/projects/{project.project_id}/",
+        "created": write_time(project.created_at),
+        "modified": write_time(project.modified_at),
+        "settings": deep_merge(SETTINGS, kept.get("settings", {})),
+        "publish_task_id": 1,
+    }
