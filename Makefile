@@ -54,3 +54,6 @@ bench: $(STAMP)
 
 clean:
 	rm -rf $(VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+up: $(STAMP)
+	@exec $(BIN)/python -m local up

@@ -36,6 +36,10 @@ def main(arguments: list[str]) -> int:
         return 0
     except ImportError as error:
         return _fail(f"{error.msg}: run make up, which installs what is needed")
+    except Exception as error:
+        logging.getLogger(__name__).info("cannot start", exc_info=True)
+        reason = " ".join(str(error).split())
+        return _fail(f"cannot start, {type(error).__name__}: {reason}; logs/runner.log in the state directory has more")
 
 
 def _up() -> int:

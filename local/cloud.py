@@ -5,8 +5,8 @@ Python under one interpreter lock anyway, so nothing is lost, and a conditional 
 """
 
 import io
+import itertools
 import json
-import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -29,6 +29,13 @@ _UNLOCKED = frozenset({"sqs", "states", "stepfunctions"})
 """Services whose requests may wait for one another; `local.emulator` puts the locks where they are needed."""
 
 
+_FIRST_ACCOUNT = 100_000_000_001
+"""moto's own default, which tests with ``mock_aws`` use, is another."""
+
+_accounts = itertools.count()
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
 class Cloud:
     """The port on which AWS is played.
 
@@ -45,12 +52,17 @@ class Cloud:
     ------
     PortTakenError
         Something else listens there.
+
+    Attributes
+    ----------
+    account : str
+        The id of the account that is played; another for each runner of a process, so that they share nothing.
     """
 
     def __init__(self, port: int, invoker: Invoker, faults: Faults) -> None:
         self._invoker = invoker
         self._faults = faults
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.account = f"{_FIRST_ACCOUNT + next(_accounts)}"
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()
         self._loaded = threading.Event()
@@ -60,7 +72,6 @@ class Cloud:
 
     def load(self) -> None:
         """Import moto, which takes a second or two, and put right what it does differently. Requests wait for it."""
-        os.environ["MOTO_PORT"] = str(self._server.server_port)
         from moto.core.config import default_user_config
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
@@ -71,7 +82,8 @@ class Cloud:
 
         default_user_config["stepfunctions"] = {"execute_state_machine": True}
         emulator.apply()
-        emulator.states.connect(self._invoker, self.client)
+        emulator.accounts.keep(self.account)
+        emulator.states.connect(self.account, self._invoker, self.client)
         self._server.RequestHandlerClass = Handler
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._loaded.set()
@@ -98,6 +110,11 @@ class Cloud:
         with self._clients_lock:
             for client in self._clients.values():
                 client.close()
+        if self._moto is not None:
+            from local import emulator
+
+            emulator.states.disconnect(self.account)
+            emulator.accounts.forget(self.account)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request to AWS."""
@@ -123,12 +140,13 @@ class Cloud:
         self, environ: Environ, body: bytes, service: str, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         # Read before the lock is taken: a slow sender must not hold up the others.
+        environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         if service in _UNLOCKED:
             return list(self._moto(environ, start_response))
-        with self._locks[service]:
+        with _locks[service]:
             return list(self._moto(environ, start_response))
 
     def _invoke(self, environ: Environ, body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import IO, Any
 from urllib.parse import parse_qsl, unquote
 
-from local.intrinsics import ACCOUNT, Resolver
+from local.intrinsics import Resolver
 from local.invoke import MAX_PAYLOAD_BYTES, Invoker, PayloadTooLargeError, UnknownFunctionError
 from local.pool import NoWorkerError
 from local.serving import Environ
@@ -44,7 +44,7 @@ class Route:
     pattern : re.Pattern
         Matches a path as it was sent.
     function : str
-        Name or ARN.
+        ARN.
     """
 
     method: str
@@ -187,7 +187,7 @@ def _event(
         "rawQueryString": query,
         "headers": headers,
         "requestContext": {
-            "accountId": ACCOUNT,
+            "accountId": route.function.split(":")[4],
             "apiId": "local",
             "domainName": headers.get("host", "localhost"),
             "domainPrefix": "local",

@@ -10,7 +10,6 @@ from typing import Any
 
 from local.errors import TemplateError
 
-ACCOUNT = "123456789012"
 REGION = "us-east-1"
 PARTITION = "aws"
 
@@ -61,26 +60,35 @@ class Resolver:
         The value of every parameter; lists as lists.
     stack : str
         The stack's name.
+    account : str
+        The emulated account's id.
     aws_url, api_url : str
         Where the emulated AWS and the HTTP API listen.
     """
 
     def __init__(
-        self, template: dict[str, Any], parameters: dict[str, Any], stack: str, aws_url: str, api_url: str
+        self,
+        template: dict[str, Any],
+        parameters: dict[str, Any],
+        stack: str,
+        account: str,
+        aws_url: str,
+        api_url: str,
     ) -> None:
         self._resources: dict[str, Any] = template.get("Resources", {})
         self._conditions: dict[str, Any] = template.get("Conditions", {})
         self._mappings: dict[str, Any] = template.get("Mappings", {})
         self._stack = stack
+        self.account = account
         self._aws_url = aws_url
         self._api_url = api_url
         self._refs = parameters | {
-            "AWS::AccountId": ACCOUNT,
+            "AWS::AccountId": account,
             "AWS::Region": REGION,
             "AWS::Partition": PARTITION,
             "AWS::URLSuffix": "amazonaws.com",
             "AWS::StackName": stack,
-            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{stack}/local",
+            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{account}:stack/{stack}/local",
             "AWS::NotificationARNs": [],
             "AWS::NoValue": _NO_VALUE,
         }
@@ -160,13 +168,13 @@ class Resolver:
         if kind == "AWS::S3::Bucket":
             return f"arn:{PARTITION}:s3:::{name}"
         if kind == "AWS::IAM::Role":
-            return f"arn:{PARTITION}:iam::{ACCOUNT}:role/{name}"
+            return f"arn:{PARTITION}:iam::{self.account}:role/{name}"
         service, pattern = _ARNS.get(kind, ("local", "{}"))
-        return f"arn:{PARTITION}:{service}:{REGION}:{ACCOUNT}:{pattern.format(name)}"
+        return f"arn:{PARTITION}:{service}:{REGION}:{self.account}:{pattern.format(name)}"
 
     def queue_url(self, logical_id: str) -> str:
         """Give the URL of a queue."""
-        return f"{self._aws_url}/{ACCOUNT}/{self.name(logical_id)}"
+        return f"{self._aws_url}/{self.account}/{self.name(logical_id)}"
 
     def ref(self, logical_id: str) -> Any:
         """Resolve a ``Ref``."""

@@ -152,6 +152,6 @@ def _create_machine(cloud: Cloud, name: str, properties: dict[str, Any], definit
     cloud.client("stepfunctions").create_state_machine(
         name=name,
         definition=definition,
-        roleArn=properties.get("RoleArn", "arn:aws:iam::123456789012:role/local"),
+        roleArn=properties.get("RoleArn") or f"arn:aws:iam::{cloud.account}:role/local",
         type=properties.get("StateMachineType", "STANDARD"),
     )

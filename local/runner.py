@@ -24,7 +24,7 @@ from local.errors import LocalError
 from local.faults import Faults
 from local.functions import read_functions, worker_environment
 from local.gateway import Gateway, read_routes
-from local.intrinsics import ACCOUNT, REGION, Resolver
+from local.intrinsics import REGION, Resolver
 from local.invoke import AsyncPolicy, Invoker
 from local.pool import FunctionSpec, Pool, Worker
 from local.resources import create_resources
@@ -38,8 +38,6 @@ _LOG = logging.getLogger(__name__)
 _GONE_SECONDS = 3.0
 _WARM_SECONDS = 60.0
 _KEY_SECONDS = 30.0
-
-_active = threading.Lock()
 
 
 class FunctionFailedError(Exception):
@@ -112,11 +110,8 @@ class Runner:
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        if not _active.acquire(blocking=False):
-            raise LocalError("one process can hold one runner, because moto's state is global; start another process")
         try:
             with contextlib.ExitStack() as stack:
-                stack.callback(_active.release)
                 self._start(stack)
                 self._stack = stack.pop_all()
         except OSError as error:
@@ -141,7 +136,7 @@ class Runner:
         self.url, self.aws_endpoint = front.url, self._cloud.url
 
         template = load_template(self._template_path, self._overrides, self._stage)
-        resolver = template.resolver(self.aws_endpoint, self.url)
+        resolver = template.resolver(self._cloud.account, self.aws_endpoint, self.url)
         self._lifeline(stack)
         functions = read_functions(template, resolver, self._concurrency)
         stack.callback(self._kill_workers)
@@ -248,7 +243,7 @@ class Runner:
         part.replace(path)
 
     def _send(self, queue_arn: str, body: str, attributes: dict[str, str]) -> None:
-        url = f"{self.aws_endpoint}/{ACCOUNT}/{queue_arn.rpartition(':')[2]}"
+        url = f"{self.aws_endpoint}/{self._cloud.account}/{queue_arn.rpartition(':')[2]}"
         described = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
         self._cloud.client("sqs").send_message(QueueUrl=url, MessageBody=body, MessageAttributes=described)
 
@@ -284,7 +279,7 @@ class Runner:
         str
             Its ARN.
         """
-        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+        arn = f"arn:aws:lambda:{REGION}:{self._cloud.account}:function:{name}"
         spec = FunctionSpec(
             logical_id="".join(letter for letter in name.title() if letter.isalnum()),
             name=name,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.errors import TemplateError
-from local.intrinsics import ACCOUNT, REGION, Resolver
+from local.intrinsics import REGION, Resolver
 from local.invoke import Invoker, UnknownFunctionError
 from local.pool import NoWorkerError
 from local.template import Template
@@ -42,6 +42,7 @@ class Sources:
     """
 
     def __init__(self, template: Template, resolver: Resolver, invoker: Invoker) -> None:
+        self._account = resolver.account
         self._invoker = invoker
         self._stopping = threading.Event()
         self._rules: list[tuple[Any, list[dict[str, Any]]]] = []
@@ -64,6 +65,9 @@ class Sources:
 
     def status_changed(self, detail: dict[str, Any]) -> None:
         """Publish a change of an execution's status, as Step Functions does on the default event bus."""
+        if detail["executionArn"].split(":")[4] != self._account:
+            # Another runner's, in the same process.
+            return
         self.publish("aws.states", "Step Functions Execution Status Change", detail, [detail["executionArn"]])
 
     def publish(self, source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
@@ -73,7 +77,7 @@ class Sources:
             "id": str(uuid.uuid4()),
             "detail-type": detail_type,
             "source": source,
-            "account": ACCOUNT,
+            "account": self._account,
             "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "region": REGION,
             "resources": resources,
@@ -168,7 +172,8 @@ def poll(mapping: QueueMapping, invoker: Invoker, stopping: threading.Event) -> 
     """Gather messages and hand them to the function until `stopping` is set."""
     from moto.sqs.models import sqs_backends
 
-    backend = sqs_backends[ACCOUNT][REGION]
+    account = mapping.queue_arn.split(":")[4]
+    backend = sqs_backends[account][REGION]
     queue = backend.get_queue(mapping.queue_arn.rpartition(":")[2])
     free = threading.Semaphore(mapping.concurrency)
     with ThreadPoolExecutor(mapping.concurrency, thread_name_prefix=f"queue-{queue.name}") as executor:

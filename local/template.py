@@ -43,9 +43,9 @@ class Template:
     parameters: dict[str, Any]
     stack: str
 
-    def resolver(self, aws_url: str, api_url: str) -> Resolver:
-        """Make what resolves references, for a runner that listens at these URLs."""
-        return Resolver(self.body, self.parameters, self.stack, aws_url, api_url)
+    def resolver(self, account: str, aws_url: str, api_url: str) -> Resolver:
+        """Make what resolves references, for a runner that plays this account and listens at these URLs."""
+        return Resolver(self.body, self.parameters, self.stack, account, aws_url, api_url)
 
     def resources(self, kind: str, resolver: Resolver) -> dict[str, dict[str, Any]]:
         """List the resources of one type, whose condition holds, with their properties resolved."""
@@ -105,6 +105,9 @@ def _parse(path: Path) -> dict[str, Any]:
         raise TemplateError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(source, dict) or not isinstance(source.get("Resources"), dict):
         raise TemplateError(f"{path} has no Resources")
+    for logical_id, resource in source["Resources"].items():
+        if not isinstance(resource, dict) or "Type" not in resource:
+            raise TemplateError(f"{path}: {logical_id} has no Type")
     return source
 
 
@@ -125,6 +128,9 @@ def _expand(source: dict[str, Any], path: Path) -> dict[str, Any]:
     except InvalidDocumentException as error:
         reasons = "; ".join(cause.message for cause in error.causes)
         raise TemplateError(f"{path} cannot be expanded: {reasons}") from error
+    for logical_id, resource in expanded["Resources"].items():
+        if str(resource.get("Type", "")).startswith("AWS::Serverless::"):
+            raise TemplateError(f"{path} cannot be expanded: {logical_id} has the unknown type {resource['Type']}")
     return expanded
 
 

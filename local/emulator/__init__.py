@@ -3,6 +3,7 @@
 moto is made for one test in one thread. Here many processes call it at once, and machines run for as long as real
 ones. Each module names what differs and replaces just that, against the version in the lock file:
 
+* `accounts`: a test with ``mock_aws`` does not empty the account of a runner in the same process;
 * `dynamodb`: a transaction touches its items only, instead of copying whole tables;
 * `sqs`: no message is lost or handed out twice when senders and receivers meet;
 * `s3`: notifications carry the version and the sequencer;
@@ -10,7 +11,7 @@ ones. Each module names what differs and replaces just that, against the version
 * `states`, `states_map`, `states_tokens`: Step Functions.
 """
 
-from local.emulator import dynamodb, glue, s3, sqs, states
+from local.emulator import accounts, dynamodb, glue, s3, sqs, states
 
 _applied = False
 
@@ -21,6 +22,7 @@ def apply() -> None:
     if _applied:
         return
     _applied = True
+    accounts.apply()
     dynamodb.apply()
     glue.apply()
     s3.apply()

@@ -1,8 +1,9 @@
-"""Event notifications with what S3 puts into them and moto leaves out: the version and the sequencer."""
+"""Event notifications as S3 writes them: with version and sequencer, and a key whose slashes are left as they are."""
 
 import itertools
 import time
 from typing import Any
+from urllib.parse import quote_plus
 
 from moto.s3 import notifications
 
@@ -15,6 +16,7 @@ def apply() -> None:
     def get_s3_event(event_name: str, bucket: Any, key: Any, notification_id: str) -> dict[str, Any]:
         event: dict[str, Any] = original(event_name, bucket, key, notification_id)
         described = event["Records"][0]["s3"]["object"]
+        described["key"] = quote_plus(key.name, safe="/")
         if bucket.versioning_status == "Enabled" and key.version_id is not None:
             described["versionId"] = key.version_id
         described["sequencer"] = f"{time.time_ns():016X}{next(counter) % 256:02X}"

@@ -1,0 +1,252 @@
+"""A template and functions just large enough to try the runner with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+TEMPLATE = """
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Window: {Type: Number, Default: 1}
+  Visibility: {Type: Number, Default: 2}
+  Execution: {Type: String, Default: STANDARD, AllowedValues: [EXPRESS, STANDARD]}
+Conditions:
+  Never: !Equals [!Ref Execution, nothing]
+Globals:
+  Function:
+    CodeUri: code/
+    Runtime: python3.13
+    Timeout: 2
+    Environment: {Variables: {TABLE: !Ref Table, QUEUE_URL: !Ref Seen, MACHINE: !Sub "${AWS::StackName}-machine"}}
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}, {AttributeName: sk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}, {AttributeName: sk, KeyType: RANGE}]
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: !Sub "${AWS::StackName}-landing-${AWS::AccountId}"
+      VersioningConfiguration: {Status: Enabled}
+      NotificationConfiguration:
+        QueueConfigurations: [{Event: "s3:ObjectCreated:*", Queue: !GetAtt Uploads.Arn}]
+  Uploads:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: !Ref Visibility
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt DeadLetters.Arn, maxReceiveCount: 2}
+  DeadLetters: {Type: AWS::SQS::Queue}
+  AsyncDeadLetters: {Type: AWS::SQS::Queue}
+  Seen: {Type: AWS::SQS::Queue}
+  NotMade: {Type: AWS::SQS::Queue, Condition: Never}
+  Api: {Type: AWS::Serverless::HttpApi}
+  Echo:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.echo
+      Events:
+        Greedy: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: ANY, Path: "/config/v1/{proxy+}"}}
+        One: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: GET, Path: "/config/v1/things/{id}"}}
+        Answer: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /answer}}
+  Trouble:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.trouble
+      ReservedConcurrentExecutions: 1
+      DeadLetterQueue: {Type: SQS, TargetArn: !GetAtt AsyncDeadLetters.Arn}
+  Unloadable:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: missing.handler}
+  Caller:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: app.call}
+  OnUpload:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.on_upload
+      Events:
+        Queue:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Uploads.Arn
+            BatchSize: 100
+            MaximumBatchingWindowInSeconds: !Ref Window
+            FunctionResponseTypes: [ReportBatchItemFailures]
+  Watcher:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.note
+      Events:
+        Tick: {Type: Schedule, Properties: {Schedule: rate(1 second)}}
+        Ended:
+          Type: EventBridgeRule
+          Properties:
+            Pattern:
+              source: [aws.states]
+              detail-type: [Step Functions Execution Status Change]
+              detail: {status: [FAILED, ABORTED, TIMED_OUT]}
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      Name: !Sub "${AWS::StackName}-machine"
+      DefinitionUri: machine.asl.json
+      DefinitionSubstitutions:
+        EchoArn: !GetAtt Echo.Arn
+        TroubleArn: !GetAtt Trouble.Arn
+        Bucket: !Ref Bucket
+        Execution: !Ref Execution
+"""
+
+CODE = '''
+import json, os, time
+import boto3
+
+def note(event, context):
+    boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE_URL"], MessageBody=json.dumps(event))
+
+def echo(event, context):
+    if isinstance(event, dict) and event.get("rawPath") == "/answer":
+        return json.loads(event["body"])
+    if isinstance(event, dict) and event.get("unit") == "bad":
+        raise ValueError("bad unit")
+    if isinstance(event, dict) and event.get("task_token") and event.get("early"):
+        boto3.client("stepfunctions").send_task_success(taskToken=event["task_token"], output=json.dumps("early"))
+    if isinstance(event, dict) and event.get("task_token"):
+        note(event, context)
+    print("echo was here")
+    return {"event": event, "pid": os.getpid(), "remaining": context.get_remaining_time_in_millis(),
+            "function": context.function_name, "arn": context.invoked_function_arn, "region": os.environ["AWS_REGION"]}
+
+class DeliberateError(Exception):
+    pass
+
+def trouble(event, context):
+    match event["how"]:
+        case "raise": raise DeliberateError("on purpose")
+        case "sleep": time.sleep(60)
+        case "exit": os._exit(3)
+        case "large": return "x" * (7 * 1024 * 1024)
+    return "fine"
+
+def call(event, context):
+    """Three AWS calls: put, update, put."""
+    db = boto3.client("dynamodb")
+    key = {"pk": {"S": event["key"]}, "sk": {"S": "-"}}
+    name = os.environ["TABLE"]
+    db.put_item(TableName=name, Item=key)
+    one = {":one": {"N": "1"}}
+    db.update_item(TableName=name, Key=key, UpdateExpression="ADD n :one", ExpressionAttributeValues=one)
+    db.put_item(TableName=name, Item={"pk": {"S": event["key"]}, "sk": {"S": "done"}})
+    return "called"
+
+def on_upload(event, context):
+    note({"batch": [json.loads(r["body"]) for r in event["Records"]]}, context)
+    return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in event["Records"] if "bad" in r["body"]]}
+'''
+
+MACHINE: dict[str, Any] = {
+    "StartAt": "Which",
+    "States": {
+        "Which": {
+            "Type": "Choice",
+            "Choices": [
+                {"Variable": "$.do", "StringEquals": name, "Next": name}
+                for name in ("trouble", "wait", "beat", "map", "pass")
+            ],
+        },
+        "trouble": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": {"FunctionName": "${TroubleArn}", "Payload": {"how.$": "$.how"}},
+            "Retry": [
+                {
+                    "ErrorEquals": ["Nothing"],
+                    "IntervalSeconds": 1,
+                    "MaxAttempts": 1,
+                    "MaxDelaySeconds": 5,
+                    "JitterStrategy": "FULL",
+                }
+            ],
+            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "failed"}],
+            "End": True,
+        },
+        "wait": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+            "Parameters": {
+                "FunctionName": "${EchoArn}",
+                "Payload": {"task_token.$": "$$.Task.Token", "early.$": "$.early", "name.$": "$$.Execution.Name"},
+            },
+            "TimeoutSecondsPath": "$.timeout_seconds",
+            "Catch": [{"ErrorEquals": ["States.Timeout", "States.HeartbeatTimeout"], "Next": "late"}],
+            "End": True,
+        },
+        "beat": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+            "Parameters": {
+                "FunctionName": "${EchoArn}",
+                "Payload": {"task_token.$": "$$.Task.Token", "early.$": "$.early", "name.$": "$$.Execution.Name"},
+            },
+            "TimeoutSecondsPath": "$.timeout_seconds",
+            "HeartbeatSecondsPath": "$.heartbeat_seconds",
+            "Catch": [{"ErrorEquals": ["States.Timeout", "States.HeartbeatTimeout"], "Next": "late"}],
+            "End": True,
+        },
+        "map": {
+            "Type": "Map",
+            "Label": "Units",
+            "MaxConcurrency": 1,
+            "ItemReader": {
+                "Resource": "arn:aws:states:::s3:getObject",
+                "ReaderConfig": {"InputType": "JSON"},
+                "Parameters": {"Bucket": "${Bucket}", "Key.$": "$.key"},
+            },
+            "ItemSelector": {"do.$": "$.do", "unit.$": "$$.Map.Item.Value"},
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "${Execution}"},
+                "StartAt": "Unit",
+                "States": {
+                    "Unit": {
+                        "Type": "Choice",
+                        "Choices": [{"Variable": "$.unit", "StringEquals": "bad", "Next": "Call"}],
+                        "Default": "Quick",
+                    },
+                    "Quick": {"Type": "Pass", "End": True},
+                    "Call": {
+                        "Type": "Task",
+                        "Resource": "arn:aws:states:::lambda:invoke",
+                        "Parameters": {"FunctionName": "${EchoArn}", "Payload.$": "$"},
+                        "End": True,
+                    },
+                },
+            },
+            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "failed"}],
+            "End": True,
+        },
+        "pass": {"Type": "Pass", "End": True},
+        "late": {"Type": "Pass", "Result": "late", "End": True},
+        "failed": {"Type": "Fail", "ErrorPath": "$.failure.Error", "CausePath": "$.failure.Cause"},
+    },
+}
+
+SAMCONFIG = """
+[local.global.parameters]
+stack_name = "tiny"
+[local.deploy.parameters]
+parameter_overrides = "Window=1 Visibility=\\"2\\""
+"""
+
+
+def write_project(folder: Path) -> Path:
+    """Write the template and its code; the path of the template."""
+    (folder / "code").mkdir(parents=True)
+    (folder / "code" / "app.py").write_text(CODE)
+    (folder / "machine.asl.json").write_text(json.dumps(MACHINE))
+    (folder / "samconfig.toml").write_text(SAMCONFIG)
+    template = folder / "template.yaml"
+    template.write_text(TEMPLATE)
+    return template
