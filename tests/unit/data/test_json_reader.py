@@ -113,7 +113,12 @@ def test_pointers_lead_into_the_object_and_the_first_hit_wins(read: Read) -> Non
         column("odd", "string", "/x~1y~0z"),
         column("whole", "json", ""),
     )
-    lines = [{"a": {"b": 1}, "n": 9}, {"a": {"list": [5, 6]}, "n": 9}, {"a": [1], "n": 7, "x/y~z": "s"}, {"a": {"b": None}}]
+    lines = [
+        {"a": {"b": 1}, "n": 9},
+        {"a": {"list": [5, 6]}, "n": 9},
+        {"a": [1], "n": 7, "x/y~z": "s"},
+        {"a": {"b": None}},
+    ]
     rows, rejects = read("\n".join(map(json.dumps, lines)).encode(), transform)
     assert rejects == []
     assert [row["deep"] for row in rows] == [1, 6, 7, None]

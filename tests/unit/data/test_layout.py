@@ -1,5 +1,6 @@
 """Timestamp layouts: what Go's time package says about the same texts."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -73,7 +74,13 @@ def test_refuses(layout: str, text: str, why: str) -> None:
 
 @pytest.mark.parametrize(
     ("layout", "why"),
-    [("15:04:05", "no year"), ("", "no year"), ("yyyy-mm-dd", "no year"), ("2006 06", "twice"), ("2006 Jan 01", "twice")],
+    [
+        ("15:04:05", "no year"),
+        ("", "no year"),
+        ("yyyy-mm-dd", "no year"),
+        ("2006 06", "twice"),
+        ("2006 Jan 01", "twice"),
+    ],
 )
 def test_refuses_a_layout(layout: str, why: str) -> None:
     with pytest.raises(LayoutError, match=why):
@@ -94,7 +101,6 @@ def test_every_moment_reads_back(naive: datetime, zone: timezone) -> None:
 
 @given(st.text(max_size=30), st.sampled_from(["2006-01-02", "Jan _2 2006", "1/2/06 3:04PM MST", "2006-002Z07:00"]))
 def test_any_text_is_read_or_refused(text: str, layout: str) -> None:
-    try:
-        assert isinstance(compile_layout(layout).parse(text), int)
-    except LayoutError as error:
-        assert str(error)
+    with suppress(LayoutError):
+        moment = compile_layout(layout).parse(text)
+        assert EPOCH + timedelta(microseconds=moment)

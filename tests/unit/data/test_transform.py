@@ -35,7 +35,10 @@ def test_an_implied_source_and_layout_are_spelled_out_on_reading() -> None:
         ([{"name": n, "type": "timestamp", "primary": True} for n in ("a", "b")], "a and b are"),
         ([{"name": "a", "type": "string", "primary": True}], "it must be a timestamp"),
         ([{"name": "A", "type": "string"}, {"name": "a", "type": "timestamp", "primary": True}], "the same name"),
-        ([{"name": "a", "type": "int32", "default": "x"}], 'the default of column "a" cannot be read: "x" is not a whole'),
+        (
+            [{"name": "a", "type": "int32", "default": "x"}],
+            'the default of column "a" cannot be read: "x" is not a whole',
+        ),
         ([{"name": "a", "type": "uint8", "default": "256"}], "out of the range of uint8"),
         ([{"name": "a", "type": "boolean", "default": "yes"}], "neither true nor false"),
         ([{"name": "a", "type": "double", "source": {"constant": "1,5"}}], "the constant of column"),
