@@ -142,6 +142,7 @@ class Runner:
         stack.callback(self._kill_workers)
         for spec, policy in functions.values():
             self._add(spec, policy)
+        self._start_key_maker(template, resolver, stack)
         # Workers load on another processor while this process imports moto.
         threading.Thread(target=self._warm, name="warm", daemon=True).start()
 
@@ -150,7 +151,7 @@ class Runner:
         self._connect(template, resolver, stack)
         access_log = stack.enter_context((self.logs / "access.log").open("ab", buffering=0))
         front.app = Gateway(read_routes(template, resolver), self.invoker, access_log)
-        self.env = self._environment(template, resolver)
+        self.env = self._environment(template, resolver) | self._admin_key()
         self._write_env()
 
     def _lifeline(self, stack: contextlib.ExitStack) -> None:
@@ -203,31 +204,49 @@ class Runner:
             "AWS_DEFAULT_REGION": REGION,
             **{name: value for name, value in shared.items() if not name.startswith(("AWS_", "POWERTOOLS_"))},
         }
-        resources = template.body["Resources"]
-        if "LandingBucket" in resources:
+        if "LandingBucket" in template.body["Resources"]:
             env["JOBRUNS_LANDING_BUCKET"] = resolver.name("LandingBucket")
-        if "KeysSecret" in resources and "LedgerTable" in resources:
-            env |= self._admin_key(template.stack, env | {"KEYS_SECRET_ID": str(resolver.ref("KeysSecret"))})
         return env
 
-    def _admin_key(self, stack_name: str, env: dict[str, str]) -> dict[str, str]:
-        org = str(uuid.uuid5(uuid.NAMESPACE_URL, stack_name))
+    def _start_key_maker(self, template: Template, resolver: Resolver, stack: contextlib.ExitStack) -> None:
+        """Start the process that makes the admin key, if the template has what keys need."""
+        self._key_maker: subprocess.Popen[str] | None = None
+        if not {"KeysSecret", "LedgerTable"} <= template.body["Resources"].keys():
+            return
+        self._org = str(uuid.uuid5(uuid.NAMESPACE_URL, template.stack))
         folders = {str(path) for pool in self._pools.values() for path in pool.spec.layers}
-        script = Path(__file__).with_name("admin_key.py")
-        result = subprocess.run(
-            [sys.executable, "-P", str(script), org],
-            env=self._worker_environment | env | {"PYTHONPATH": os.pathsep.join(sorted(folders))},
-            capture_output=True,
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("admin_key.py")), self._org],
+            env=self._worker_environment
+            | {
+                "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+                "LEDGER_TABLE": resolver.name("LedgerTable"),
+                "KEYS_SECRET_ID": str(resolver.ref("KeysSecret")),
+                "PYTHONPATH": os.pathsep.join(sorted(folders)),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=_KEY_SECONDS,
-            check=False,
         )
-        if result.returncode != 0:
-            reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        # Leaving the context waits for the process and closes its pipes.
+        stack.enter_context(process)
+        stack.callback(process.kill)
+        self._key_maker = process
+
+    def _admin_key(self) -> dict[str, str]:
+        if self._key_maker is None:
+            return {}
+        try:
+            out, err = self._key_maker.communicate("\n", timeout=_KEY_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise LocalError(f"making the admin key took more than {_KEY_SECONDS:.0f} s") from error
+        if self._key_maker.returncode != 0:
+            reason = (err.strip().splitlines() or ["no reason given"])[-1]
             raise LocalError(f"cannot make the admin key: {reason}")
-        made = json.loads(result.stdout)
+        made = json.loads(out)
         return {
-            "JOBRUNS_ORG": org,
+            "JOBRUNS_ORG": self._org,
             "JOBRUNS_KEY_ID": made["key_id"],
             "JOBRUNS_SECRET": made["secret"],
             "JOBRUNS_TOKEN": made["token"],

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.runner import FunctionFailedError, Runner
@@ -338,10 +339,10 @@ def put_units(runner: Runner, units: list[Any]) -> str:
 
 def test_distributed_map_reads_its_items_from_s3(tiny: Runner) -> None:
     # More items for one worker than Python's stack has room for.
-    _, arn = start(tiny, do="map", key=put_units(tiny, list(range(1500))))
+    _, arn = start(tiny, do="map", key=put_units(tiny, list(range(1100))))
     result = ended(tiny, arn, 30.0)
     assert result["status"] == "SUCCEEDED", result
-    assert json.loads(result["output"])[1499] == {"do": "map", "unit": 1499}
+    assert json.loads(result["output"])[1099] == {"do": "map", "unit": 1099}
 
 
 def test_distributed_map_fails_with_the_first_item_that_fails(tiny: Runner) -> None:
@@ -356,14 +357,16 @@ def test_distributed_map_fails_with_the_first_item_that_fails(tiny: Runner) -> N
 def test_parallel_transactions_on_one_item_count_exactly(tiny: Runner) -> None:
     name, key = tiny.env["TABLE"], {"pk": {"S": uuid.uuid4().hex}, "sk": {"S": "count"}}
 
+    client = boto3.session.Session().client(
+        "dynamodb",
+        endpoint_url=tiny.aws_endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        config=Config(max_pool_connections=10),
+    )
+
     def add(number: int) -> bool:
-        client = boto3.session.Session().client(
-            "dynamodb",
-            endpoint_url=tiny.aws_endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="a",
-            aws_secret_access_key="b",
-        )
         update = {
             "TableName": name,
             "Key": key,

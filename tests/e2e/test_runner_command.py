@@ -89,15 +89,15 @@ needs_proc = pytest.mark.skipif(not PROC.exists(), reason="looks for processes i
 
 
 @needs_proc
-def test_two_side_by_side_then_stop_and_leave_nothing(tmp_path: Path, commands: list[Command]) -> None:
+def test_two_side_by_side_then_end_and_leave_nothing(tmp_path: Path, commands: list[Command]) -> None:
     commands += [Command(tmp_path / "one"), Command(tmp_path / "two")]
     urls = [command.ready() for command in commands]
     assert urls[0] != urls[1]
     for command, url in zip(commands, urls, strict=True):
         env = command.env()
         assert env["JOBRUNS_URL"] == url
-        missing = {"JOBRUNS_ORG", "JOBRUNS_KEY_ID", "JOBRUNS_SECRET", "JOBRUNS_TOKEN", "LEDGER_TABLE", "KEYS_SECRET_ID"}
-        assert missing <= env.keys()
+        needed = {"JOBRUNS_ORG", "JOBRUNS_KEY_ID", "JOBRUNS_SECRET", "JOBRUNS_TOKEN", "LEDGER_TABLE", "KEYS_SECRET_ID"}
+        assert needed <= env.keys()
         assert (env["AWS_ACCESS_KEY_ID"], env["AWS_DEFAULT_REGION"]) == ("local", "us-east-1")
         s3 = boto3.session.Session().client(
             "s3", endpoint_url=env["AWS_ENDPOINT_URL"], aws_access_key_id="local", aws_secret_access_key="local"
@@ -105,23 +105,29 @@ def test_two_side_by_side_then_stop_and_leave_nothing(tmp_path: Path, commands: 
         s3.put_object(Bucket=env["JOBRUNS_LANDING_BUCKET"], Key="only-here", Body=url.encode())
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"{url}/nowhere", timeout=10)
-    assert all(command.workers() for command in commands)
-    for command, number in zip(commands, (signal.SIGTERM, signal.SIGINT), strict=True):
-        assert command.stop(number) < 5
-        assert command.process.returncode == 0
-        assert command.workers() == []
-
-
-@needs_proc
-def test_workers_die_with_a_runner_that_is_killed(tmp_path: Path, commands: list[Command]) -> None:
-    commands.append(Command(tmp_path / "state"))
-    commands[0].ready()
-    assert commands[0].workers()
-    commands[0].stop(signal.SIGKILL)
+        assert command.workers()
+    stopped, killed = commands
+    assert stopped.stop(signal.SIGTERM) < 5
+    assert stopped.process.returncode == 0
+    assert stopped.workers() == []
+    # Workers do not outlive a runner that has no chance to end them either.
+    killed.stop(signal.SIGKILL)
     deadline = time.monotonic() + 5
-    while commands[0].workers():
+    while killed.workers():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_interrupt_while_starting_stops_too(tmp_path: Path, commands: list[Command]) -> None:
+    commands.append(Command(tmp_path / "state"))
+    # The ports are bound and the first worker's log is open before moto is loaded.
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "state" / "logs" / "HydrolixFunction.log").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert commands[0].stop(signal.SIGINT) < 5
+    out, err = commands[0].process.communicate()
+    assert (commands[0].process.returncode, out, err) == (0, "", "")
 
 
 def refusal(command: Command) -> str:
