@@ -4,6 +4,7 @@ moto is made for one test in one thread. Here many processes call it at once, an
 ones. Each module names what differs and replaces just that, against the version in the lock file:
 
 * `accounts`: a test with ``mock_aws`` does not empty the account of a runner in the same process;
+* `dispatch`: a request costs two thirds;
 * `dynamodb`: a transaction touches its items only, instead of copying whole tables;
 * `sqs`: no message is lost or handed out twice when senders and receivers meet;
 * `s3`: notifications carry the version and the sequencer;
@@ -11,7 +12,7 @@ ones. Each module names what differs and replaces just that, against the version
 * `states`, `states_map`, `states_tokens`: Step Functions.
 """
 
-from local.emulator import accounts, dynamodb, glue, s3, sqs, states
+from local.emulator import accounts, dispatch, dynamodb, glue, s3, sqs, states
 
 _applied = False
 
@@ -23,6 +24,7 @@ def apply() -> None:
         return
     _applied = True
     accounts.apply()
+    dispatch.apply()
     dynamodb.apply()
     glue.apply()
     s3.apply()
