@@ -1,0 +1,141 @@
+"""Each function killed once at each AWS call it makes, before the call has an effect and after it: nothing is lost or doubled."""
+
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobruns.run import RunState
+from tests.integration.ingest.conftest import Kill, KilledError, Stack, csv
+
+MAX_CALLS = 120
+
+
+def _again(kill: Kill) -> Callable[[Callable[[], Any]], Any]:
+    """Call a task, and once more when its process was killed, as Step Functions does."""
+
+    def attempt(task: Callable[[], Any]) -> Any:
+        try:
+            return task()
+        except KilledError:
+            return task()
+
+    return attempt
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_load_survives_a_kill_at_any_call(stack: Stack, kill: Kill, when: str) -> None:
+    table = stack.table()
+    loaded = 0
+    for nth in range(1, MAX_CALLS):
+        stack.put(f"{nth}/a.csv", csv(3, loaded))
+        stack.put(f"{nth}/b.csv", csv(3, loaded + 3))
+        run = stack.start(table, f"{nth}/", unit_bytes=1)
+        kill.arm(nth, when)
+        run = stack.ingest(run, _again(kill))
+        struck = kill.seen >= nth
+        kill.disarm()
+        loaded += 6
+        assert (run.state, run.message) == (RunState.SUCCEEDED, "loaded 6 rows from 2 files"), kill.calls[nth - 1]
+        assert (run.progress.units_done, run.progress.rows_loaded) == (2, 6), kill.calls[nth - 1]
+        assert stack.settle(run).state is RunState.SUCCEEDED
+        if not struck:
+            break
+    else:
+        pytest.fail(f"a load makes more than {MAX_CALLS} calls")
+    assert nth > 20
+    assert [row["value"] for row in stack.rows(table)] == list(range(loaded))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_failing_load_survives_a_kill_at_any_call(stack: Stack, kill: Kill, when: str) -> None:
+    table = stack.table(gzip=True)
+    stack.put("in/good.gz", gzip.compress(csv(3)))
+    stack.put("in/bad.gz", b"no gzip")
+    for nth in range(1, MAX_CALLS):
+        run = stack.start(table, "in/", unit_bytes=1)
+        kill.arm(nth, when)
+        run = stack.ingest(run, _again(kill))
+        struck = kill.seen >= nth
+        kill.disarm()
+        assert run.state is RunState.FAILED, kill.calls[nth - 1]
+        assert "in/bad.gz: it is not gzip" in str(run.message), kill.calls[nth - 1]
+        assert stack.settle(run).state is RunState.FAILED
+        assert stack.lake_files(table) == [], kill.calls[nth - 1]
+        if not struck:
+            break
+    else:
+        pytest.fail(f"a load makes more than {MAX_CALLS} calls")
+    assert nth > 20
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_uploads_survive_a_kill_at_any_call(
+    stack: Stack, kill: Kill, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobruns.service.uploads.CLAIM_PATIENCE_SECONDS", 0)
+    table = stack.table(watch="")
+    loaded = 0
+    for nth in range(1, MAX_CALLS):
+        told = [stack.put(f"{nth}/{name}.csv", csv(2, loaded + 2 * number)) for number, name in enumerate("ab")]
+        loaded += 4
+        kill.arm(nth, when)
+        try:
+            left = stack.receive([*told, *told])["batchItemFailures"]
+        except KilledError:
+            left = None
+        struck = kill.seen >= nth
+        kill.disarm()
+        assert (left is None) == struck
+        if left != []:
+            assert stack.receive(told) == {"batchItemFailures": []}, kill.calls[nth - 1]
+        for run in stack.uploaded_runs():
+            if not run.state.terminal:
+                stack.settle(stack.ingest(stack.dispatch(run)))
+        assert [row["value"] for row in stack.rows(table)] == list(range(loaded)), kill.calls[nth - 1]
+        if not struck:
+            break
+    else:
+        pytest.fail(f"it makes more than {MAX_CALLS} calls")
+    assert nth > 6
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_requeueing_survives_a_kill_at_any_call(stack: Stack, kill: Kill, when: str) -> None:
+    table = stack.table(gzip=True, watch="")
+    good = 0
+    for nth in range(1, MAX_CALLS):
+        told = [stack.put(f"{nth}/bad.gz", b"no gzip"), stack.put(f"{nth}/good.gz", gzip.compress(csv(1, good)))]
+        good += 1
+        assert stack.receive(told) == {"batchItemFailures": []}
+        (run,) = [run for run in stack.uploaded_runs() if not run.state.terminal]
+        run = stack.ingest(stack.dispatch(run))
+        assert run.state is RunState.FAILED
+        kill.arm(nth, when)
+        try:
+            stack.settle(run)
+        except KilledError:
+            assert not stack.read(run).settled
+            stack.settle(run)
+        struck = kill.seen >= nth
+        kill.disarm()
+        rounds = 0
+        while messages := stack.take(stack.settings.upload_queue_url):
+            rounds += 1
+            assert rounds < 10
+            assert stack.receive([json.loads(message["Body"]) for message in messages]) == {"batchItemFailures": []}
+            for run in stack.uploaded_runs():
+                if not run.state.terminal:
+                    stack.settle(stack.ingest(stack.dispatch(run)))
+        dead = stack.take(stack.settings.upload_dlq_url)
+        assert {json.loads(body["Body"])["Records"][0]["s3"]["object"]["key"] for body in dead} == {f"{nth}/bad.gz".replace("/", "%2F")}
+        assert [row["value"] for row in stack.rows(table)] == list(range(good)), kill.calls[nth - 1]
+        if not struck:
+            break
+    else:
+        pytest.fail(f"it makes more than {MAX_CALLS} calls")
+    assert nth > 3
