@@ -1,12 +1,12 @@
 """The batch job document: what may be sent, what it means, and how it is shown."""
 
-import uuid
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from hydrolix.admission import user_id
 from hydrolix.bodies import check_document
+from hydrolix.members import Description, Identity, Name
 from hydrolix.moments import write_time
 from hydrolix.progress import details_of, status_of
 from hydrolix.sources import SourceSettings
@@ -38,24 +38,6 @@ _TABLE = r"^[^.]{1,64}\.[^.]{1,64}$"
 
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Positive = Annotated[int, Field(ge=1, le=_LARGEST)]
-
-
-def _is_uuid(text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise ValueError("must be a UUID") from None
-
-
-def _is_shown(text: str) -> str:
-    if not text.strip():
-        raise ValueError("may not be blank")
-    return text
-
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_is_shown)]
-Identity = Annotated[str, AfterValidator(_is_uuid)]
-Description = Annotated[str, StringConstraints(max_length=256)]
 
 
 class _Sent(BaseModel):

@@ -1,19 +1,16 @@
 """The project document."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from hydrolix.admission import DOOR, Caller
-from hydrolix.batch_documents import Identity
 from hydrolix.bodies import deep_merge
+from hydrolix.members import Description, Identity, Name
 from hydrolix.moments import write_time
 from jobruns.table import Project
 
 SETTINGS: dict[str, Any] = {"default_query_options": {}, "blob": None, "rate_limit": None}
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Description = Annotated[str, StringConstraints(max_length=256)]
 
 
 class ProjectDocument(BaseModel):

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from hydrolix.admission import DOOR, Caller
-from hydrolix.batch_documents import Description, Identity, Name
 from hydrolix.bodies import deep_merge
+from hydrolix.members import Description, Identity, Name
 from hydrolix.moments import write_time
 from jobruns.table import Table, check_pattern
 

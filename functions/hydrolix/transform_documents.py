@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from hydrolix.admission import DOOR, Caller
-from hydrolix.batch_documents import Description, Identity, Name
 from hydrolix.bodies import check_document
 from hydrolix.errors import InvalidDocumentError, Path, describe_invalid
+from hydrolix.members import Description, Identity, Name
 from hydrolix.moments import write_time
 from hydrolix.transform_columns import OutputColumn, read_column
 from jobruns.table import Table, TableTransform
