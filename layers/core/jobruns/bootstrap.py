@@ -1,5 +1,6 @@
 """Wires the use cases to AWS, once per process. A function takes what it needs from here; a test puts its own there."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 
@@ -54,13 +55,19 @@ def load_ports() -> Ports:
 @cache
 def load_authenticator() -> Authenticator:
     """Give what finds out who calls."""
+    return Authenticator(load_store().access_keys, load_master(), utc_now)
+
+
+@cache
+def load_master() -> Callable[[], str]:
+    """Give what reads the stack's master secret, and remembers it for a while."""
     provider = SecretsProvider(boto3_client=clients.secrets())
     secret_id = load_settings().keys_secret_id
 
     def master() -> str:
         return str(provider.get(secret_id, max_age=MASTER_MEMORY_SECONDS))
 
-    return Authenticator(load_store().access_keys, master, utc_now)
+    return master
 
 
 @cache
@@ -83,7 +90,15 @@ def _requeue_upload(run: Run) -> None:
 
 def forget_wiring() -> None:
     """Wire anew when next asked: for tests, which change the environment."""
-    for wired in (load_store, load_ports, load_authenticator, load_work_objects, load_upload_ports, load_settings):
+    for wired in (
+        load_store,
+        load_ports,
+        load_authenticator,
+        load_master,
+        load_work_objects,
+        load_upload_ports,
+        load_settings,
+    ):
         wired.cache_clear()
     clients.forget_clients()
 
@@ -92,6 +107,7 @@ __all__ = [
     "Settings",
     "forget_wiring",
     "load_authenticator",
+    "load_master",
     "load_ports",
     "load_store",
     "load_upload_ports",

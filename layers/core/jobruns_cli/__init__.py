@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line: access keys and runs of a deployment, under the caller's own AWS credentials."""
