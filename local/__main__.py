@@ -75,8 +75,15 @@ def _log_to(path: Path) -> None:
     logging.basicConfig(filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
-    terminal.setFormatter(logging.Formatter("local: %(message)s"))
+    terminal.setFormatter(_OneLine())
     logging.getLogger("local").addHandler(terminal)
+
+
+class _OneLine(logging.Formatter):
+    """What the terminal gets; traces are for the file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"local: {record.getMessage()}"
 
 
 def _on_signal(_number: int, _frame: FrameType | None) -> None:

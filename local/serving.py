@@ -8,11 +8,10 @@ clients do not pay for a TCP connection each, and every response leaves as soon 
 import contextlib
 import errno
 import io
+import logging
 import socket
 import socketserver
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterable
 from http.server import HTTPServer
 from typing import Any
@@ -21,6 +20,8 @@ from werkzeug.serving import DechunkedInput, WSGIRequestHandler
 from werkzeug.wsgi import LimitedStream
 
 from local.errors import LocalError, PortTakenError
+
+_LOG = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
 WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -80,8 +81,8 @@ class KeepAliveHandler(WSGIRequestHandler):
         except DropConnectionError:
             self.close_connection = True
             return
-        except Exception:  # noqa: BLE001 - the connection outlives a failed request; the trace goes to stderr
-            traceback.print_exc(file=sys.stderr)
+        except Exception:  # noqa: BLE001 - logged; the connection outlives a request that failed
+            _LOG.exception("%s %s failed", self.command, self.path)
             status, headers, payload = "500 Internal Server Error", [("Content-Type", "text/plain")], b"Internal Error"
         self._drain(body)
         self._write(status, headers, payload)

@@ -26,6 +26,7 @@ _MAX_BATCH_BYTES = 6 * 1024 * 1024
 _MESSAGE_OVERHEAD_BYTES = 700
 """About what a record of a batch has beside the message's body."""
 _LOOK_SECONDS = 0.05
+_PAUSE_SECONDS = 1.0
 
 
 class Sources:
@@ -180,7 +181,12 @@ def poll(mapping: QueueMapping, invoker: Invoker, stopping: threading.Event) -> 
         while not stopping.is_set():
             if not free.acquire(timeout=1.0):
                 continue
-            batch = _gather(backend, queue, mapping, stopping)
+            try:
+                batch = _gather(backend, queue, mapping, stopping)
+            except Exception:  # noqa: BLE001 - logged; the queue may come back, a person deletes and makes them
+                _LOG.exception("cannot read %s", queue.name)
+                batch = []
+                stopping.wait(_PAUSE_SECONDS)
             if not batch:
                 free.release()
                 continue

@@ -431,6 +431,15 @@ def test_glue_refuses_an_update_of_an_old_version(tiny: Runner) -> None:
     assert glue.get_table(DatabaseName=database, Name="t")["Table"]["Description"] == "1"
 
 
+def test_mock_aws_in_the_same_process_leaves_the_account_alone(tiny: Runner) -> None:
+    from moto import mock_aws
+
+    with mock_aws():
+        elsewhere = boto3.client("dynamodb", region_name="us-east-1").list_tables()["TableNames"]
+    assert tiny.env["TABLE"] not in elsewhere
+    assert tiny.env["TABLE"] in tiny.client("dynamodb").list_tables()["TableNames"]
+
+
 def test_arrow_reads_and_writes_large_objects(tiny: Runner) -> None:
     from pyarrow import fs
 
