@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import boto3
 
-from jobruns.access import AccessKey, Role, key_secret, key_token, new_key_id
+from jobruns.access import Role, key_token
+from jobruns.service.keys import create_key
 from jobruns.settings import load_settings
 from jobruns.store import Store
 
@@ -21,12 +22,11 @@ def main() -> None:
     if not sys.stdin.readline():
         return
     master = boto3.client("secretsmanager").get_secret_value(SecretId=settings.keys_secret_id)["SecretString"]
-    key_id = new_key_id()
-    key = AccessKey(
-        key_id=key_id, org=sys.argv[1], role=Role.ADMIN, description="local runner", created_at=datetime.now(UTC)
+    keys = Store(settings.ledger_table).access_keys
+    key, secret = create_key(
+        keys, master, lambda: datetime.now(UTC), org=sys.argv[1], role=Role.ADMIN, description="local runner"
     )
-    Store(settings.ledger_table).access_keys.add(key)
-    made = {"key_id": key_id, "secret": key_secret(master, key_id), "token": key_token(master, key_id)}
+    made = {"key_id": key.key_id, "secret": secret, "token": key_token(master, key.key_id)}
     sys.stdout.write(json.dumps(made))
 
 
