@@ -1,7 +1,8 @@
 """The yardstick: pyarrow's CSV reader straight into PyIceberg's append of an unpartitioned table, nothing in between.
 
-``python -m tests.bench.bare BUCKET PATH``; the endpoint comes from the environment, as for every AWS client. The file is
-read from the disk: through pyarrow's S3 client the emulated S3 answers so slowly that the yardstick would be too short.
+``python -m tests.bench.bare BUCKET PATH``; the endpoint comes from the environment, as for every AWS client. The file
+is read from the disk: through pyarrow's S3 client the emulated S3 answers so slowly that the yardstick would be too
+short.
 """
 
 from __future__ import annotations

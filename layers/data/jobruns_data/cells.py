@@ -28,6 +28,9 @@ _UTC: Final = pa.timestamp("us", tz="UTC")
 _ISO: Final = re.compile(
     r"2006-01-02[T ]15:04:05(?P<fraction>[.,](0+|9+))?(?P<zone>Z|Z07:00|Z0700|Z07|-07:00|-0700|-07)?"
 )
+# What Arrow reads and the careful way alone would not. To ask Arrow about each text costs, so it is asked about these.
+_HEXADECIMAL: Final = re.compile(r"[+-]?0[xX][0-9a-fA-F]+")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?", re.ASCII)
 _PER_SECOND: Final = {
     EpochUnit.SECONDS: 1,
     EpochUnit.CENTISECONDS: 100,
@@ -57,6 +60,11 @@ class CellReader:
         # An empty text is a text; for every other type it is the absence of a value.
         self._empty_is_missing = not texts or column.default is not None or column.type is ColumnType.JSON
         self._fast, self._careful = _ways(column)
+        self._known_to_arrow: re.Pattern[str] | None = None
+        if column.type.integer_range is not None or column.moment.epoch is not None:
+            self._known_to_arrow = _HEXADECIMAL
+        elif column.type is ColumnType.TIMESTAMP:
+            self._known_to_arrow = _MOMENT
 
     @property
     def is_plain_text(self) -> bool:
@@ -137,12 +145,21 @@ class CellReader:
                 try:
                     value = self._careful(text)
                 except (ValueError, OverflowError):
-                    try:
-                        value = _plain(self._fast(pa.array([text], pa.string()))[0])
-                    except (pa.ArrowInvalid, _DoubtError, OverflowError):
+                    value = self._as_the_fast_way(text)
+                    if value is None:
                         bad.append(row)
             values.append(value)
         return pa.array(values, self.type), bad
+
+    def _as_the_fast_way(self, text: str) -> object:
+        """Read a text that only Arrow may know; None if it does not."""
+        if self._known_to_arrow is None or self._known_to_arrow.fullmatch(text.strip()) is None:
+            return None
+        try:
+            scalar = self._fast(pa.array([text], pa.string()))[0]
+        except (pa.ArrowInvalid, _DoubtError, OverflowError):
+            return None
+        return scalar.value if pa.types.is_timestamp(scalar.type) else scalar.as_py()
 
 
 class _DoubtError(Exception):
@@ -285,11 +302,6 @@ def _in_range(microseconds: int) -> int:
     if not _SMALLEST_MOMENT <= microseconds <= _LARGEST_MOMENT:
         raise ValueError("out of range")
     return microseconds
-
-
-def _plain(scalar: pa.Scalar) -> object:
-    """Give a moment as microseconds, as the careful way does, and anything else as Python has it."""
-    return scalar.value if pa.types.is_timestamp(scalar.type) else scalar.as_py()
 
 
 def _encodable(text: str) -> bool:
