@@ -60,15 +60,21 @@ class Door:
         return json.loads(text) if text else None
 
     def make_table(
-        self, project: str, table: str, *, compression: str = "none", autoingest: list[dict[str, Any]] | None = None
+        self,
+        project: str,
+        table: str,
+        *,
+        columns: list[dict[str, Any]] = COLUMNS,
+        compression: str = "none",
+        autoingest: list[dict[str, Any]] | None = None,
     ) -> str:
-        """Make a project, a table and a transform of `COLUMNS`; give the table's path."""
+        """Make a project, a table and its default transform, named rows; give the table's path."""
         made = self.call("POST", "/projects/", {"name": project})
         path = f"/projects/{made['uuid']}/tables/"
         settings = {"autoingest": autoingest} if autoingest else {}
         made = self.call("POST", path, {"name": table, "settings": settings})
         path += made["uuid"]
-        settings = {"is_default": True, "output_columns": COLUMNS, "format_details": {}, "compression": compression}
+        settings = {"is_default": True, "output_columns": columns, "format_details": {}, "compression": compression}
         self.call("POST", f"{path}/transforms/", {"name": "rows", "type": "csv", "settings": settings})
         return path
 
