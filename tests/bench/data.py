@@ -9,7 +9,6 @@ import gzip
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -45,7 +44,7 @@ def main(rows: int = 1_000_000) -> int:
              run("jobruns index + commit", "tests.bench.engine", BUCKET, plain.name))
             for _ in range(ROUNDS)
         ]  # fmt: skip
-        bare, ours = (_median([turn[i] for turn in turns]) for i in range(2))
+        bare, ours = (_fastest([turn[i] for turn in turns]) for i in range(2))
         unpacking = run("jobruns index + commit, gzip", "tests.bench.engine", BUCKET, packed.name, "gzip")
     for measured in (bare, ours, unpacking):
         print(measured)  # noqa: T201 - this is what it is for
@@ -55,9 +54,9 @@ def main(rows: int = 1_000_000) -> int:
     return 0 if ratio >= 0.4 and peak < 512_000_000 else 1
 
 
-def _median(measured: list[Measured]) -> Measured:
-    middle = statistics.median_low(m.seconds for m in measured)
-    return next(m for m in measured if m.seconds == middle)
+def _fastest(measured: list[Measured]) -> Measured:
+    # What disturbs a measurement only ever adds to it.
+    return min(measured, key=lambda m: m.seconds)
 
 
 @contextmanager
