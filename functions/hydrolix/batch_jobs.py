@@ -9,6 +9,7 @@ from hydrolix.admission import DOOR
 from hydrolix.batch_documents import JOBS, compose_body, materialise, read_request, run_of
 from hydrolix.bodies import check_size
 from hydrolix.errors import UnknownReferenceError
+from hydrolix.progress import status_of
 from jobruns.access import Permission, Principal
 from jobruns.documents import Document
 from jobruns.errors import ConflictError, IllegalTransitionError, NotFoundError
@@ -88,9 +89,11 @@ def list_documents(ports: Ports, principal: Principal) -> list[Document]:
         page = ports.documents.page(principal.org, JOBS, after=after, limit=PAGE, newest_first=True)
         found += page
         if len(page) < PAGE:
-            return found
-    logger.warning("there are more batch jobs than a list shows; delete some", extra={"listed": len(found)})
-    return found
+            break
+    else:
+        logger.warning("there may be more batch jobs than a list shows; delete some", extra={"listed": len(found)})
+    # Ids that clients chose are not in the order of time.
+    return sorted(found, key=lambda document: document.created_at, reverse=True)
 
 
 def join_runs(ports: Ports, documents: Sequence[Document]) -> list[Job]:
@@ -113,6 +116,8 @@ def cancel_job(ports: Ports, principal: Principal, job_id: str) -> Job:
     job, run_id = run_of(document)
     logger.append_keys(run_id=run_id)
     run = find_run(ports, principal, run_id, job=job)
+    if run.state.terminal:
+        raise IllegalTransitionError(f"the job is {status_of(run)}; it cannot be canceled any more")
     return document, stop_run(ports, principal, run, f"canceled by {principal.name}")
 
 
@@ -131,6 +136,8 @@ def retry_job(ports: Ports, principal: Principal, job_id: str) -> Job:
     run = find_run(ports, principal, run_id, job=job)
     if run.state is RunState.STOPPING:
         raise IllegalTransitionError("the job is still being canceled; retry it in a moment")
+    if status_of(run) not in ("failed", "canceled"):
+        raise IllegalTransitionError(f"only a job that failed or was canceled is retried; this one is {status_of(run)}")
     now = ports.clock()
     again = {"job": job, "run_id": new_id(now)}
     amended = document.amended(now, body={**document.body, "run": again})

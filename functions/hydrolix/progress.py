@@ -14,9 +14,6 @@ STATUSES = {
     RunState.FAILED: "failed",
     RunState.TIMEOUT: "failed",
 }
-UNFINISHED_PERCENT = 0.99
-"""Most that is shown before the job is done: what all workers have read is not in the table until it is committed."""
-
 BRIEF_ERROR_CHARACTERS = 200
 _GONE = "The record of the job's run is gone."
 
@@ -31,16 +28,16 @@ def details_of(run: Run | None, *, brief: bool = False) -> dict[str, Any]:
     if run is None:
         nothing = {"tasks": {}, "estimated": True, "percent_complete": 0}
         return {"errors": [_GONE], "job_id": "", "duration_ms": 0, "status_detail": nothing}
-    progress = run.progress
-    done = run.state is RunState.SUCCEEDED
+    progress, done = run.progress, run.state is RunState.SUCCEEDED
+    tasks = _tasks(run.state, progress)
     return {
         "errors": _errors(run, BRIEF_ERROR_CHARACTERS if brief else None),
         "job_id": run.run_id,
         "duration_ms": progress.work_milliseconds,
         "status_detail": {
-            "tasks": _tasks(run.state, progress),
+            "tasks": tasks,
             "estimated": not done and progress.listing != "DONE",
-            "percent_complete": 1 if done else _fraction(progress),
+            "percent_complete": 1 if done else _fraction(tasks.get("INDEX", {})),
         },
         "rows_loaded": progress.rows_loaded,
         "rows_rejected": progress.rows_rejected,
@@ -55,27 +52,33 @@ def _errors(run: Run, limit: int | None) -> list[str]:
     return [message if limit is None or len(message) <= limit else f"{message[:limit]}…"]
 
 
-def _fraction(progress: Progress) -> float | int:
-    return min(progress.fraction, UNFINISHED_PERCENT) or 0
+def _fraction(units: dict[str, int]) -> float | int:
+    return units["DONE"] / sum(units.values()) if units.get("DONE") else 0
 
 
 def _tasks(state: RunState, progress: Progress) -> dict[str, dict[str, int]]:
     if state is RunState.SUCCEEDED:
         counts = {"LIST": {"DONE": 1}, "INDEX": {"DONE": progress.units_total}}
     else:
-        # A worker killed between two writes leaves a counter behind; the sum stays the total all the same.
-        ended, running = progress.units_done + progress.units_failed, max(progress.units_running, 0)
-        units = {
-            "READY": max(progress.units_total - ended - running, 0),
-            "RUNNING": running,
-            "DONE": progress.units_done,
-            "FAILED": progress.units_failed,
-        }
-        counts = {"LIST": {progress.listing or "READY": 1}, "INDEX": units}
+        counts = {"LIST": {progress.listing or "READY": 1}, "INDEX": _units(progress)}
         if state.terminal or state is RunState.STOPPING:
             counts = {kind: _canceled(tasks) for kind, tasks in counts.items()}
     shown = {kind: {name: count for name, count in tasks.items() if count} for kind, tasks in counts.items()}
     return {kind: tasks for kind, tasks in shown.items() if tasks}
+
+
+def _units(progress: Progress) -> dict[str, int]:
+    """Count the units of a job that is not done.
+
+    All of a job's rows enter the table at once, after the last unit: until then that one counts as running, so that a
+    job is done exactly when all its tasks are. A worker killed between two writes leaves a counter behind; the sum is
+    the total all the same.
+    """
+    failed, running = progress.units_failed, max(progress.units_running, 0)
+    done = min(progress.units_done, max(progress.units_total - 1, 0))
+    running += progress.units_done - done
+    ready = max(progress.units_total - done - failed - running, 0)
+    return {"READY": ready, "RUNNING": running, "DONE": done, "FAILED": failed}
 
 
 def _canceled(tasks: dict[str, int]) -> dict[str, int]:
