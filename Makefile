@@ -55,5 +55,9 @@ bench: $(STAMP)
 clean:
 	rm -rf $(VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
+# Shows the whole service on real data, checks what comes out, and stops.
+demo: $(STAMP)
+	@$(BIN)/python -m local demo
+
 up: $(STAMP)
 	@exec $(BIN)/python -m local up

@@ -1,17 +1,21 @@
-"""``python -m local up``: serve the template until SIGINT or SIGTERM.
+"""``python -m local up``: serve the template until SIGINT or SIGTERM. ``python -m local demo``: show what it does.
 
 ``PORT`` is the HTTP API's (3000), ``AWS_PORT`` the emulated AWS's (4566), ``STATE_DIR`` gets ``jobruns.env`` and
-``logs/`` (``.local``). Both ports take 0 for any free one.
+``logs/`` (``.local``). Both ports take 0 for any free one. The demonstration has ports and a directory of its own.
 """
 
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from types import FrameType
 
-_USAGE = "usage: python -m local up    (PORT, AWS_PORT and STATE_DIR are read from the environment)"
+_USAGE = "usage: python -m local up|demo    (up reads PORT, AWS_PORT and STATE_DIR from the environment)"
+_TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
+_INTERRUPTED = 130
 _MAX_PORT = 65535
 
 
@@ -21,7 +25,7 @@ class _StopRequest(BaseException):
 
 def main(arguments: list[str]) -> int:
     """Run the command; the exit status."""
-    if arguments != ["up"]:
+    if arguments not in (["up"], ["demo"]):
         print(_USAGE, file=sys.stderr)
         return 2
     # Whatever the user's AWS configuration says must not matter, least of all a profile that is not there.
@@ -31,9 +35,10 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _on_signal)
     try:
-        return _up()
+        return _up() if arguments == ["up"] else _demo()
     except _StopRequest:
-        return 0
+        # To serve until told to stop is to succeed; a demonstration that was cut short has shown nothing.
+        return 0 if arguments == ["up"] else _INTERRUPTED
     except ImportError as error:
         return _fail(f"{error.msg}: run make up, which installs what is needed")
     except Exception as error:
@@ -51,8 +56,7 @@ def _up() -> int:
         state_dir = Path(os.environ.get("STATE_DIR") or ".local")
         (state_dir / "logs").mkdir(parents=True, exist_ok=True)
         _log_to(state_dir / "logs" / "runner.log")
-        template = Path(__file__).resolve().parents[1] / "template.yaml"
-        with Runner(template, state_dir, port, aws_port, record_calls=False) as runner:
+        with Runner(_TEMPLATE, state_dir, port, aws_port, record_calls=False) as runner:
             print(f"Ready: {runner.url}", flush=True)
             while True:
                 signal.pause()
@@ -60,6 +64,24 @@ def _up() -> int:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"cannot use the state directory: {error}")
+
+
+def _demo() -> int:
+    from local.demo import show
+    from local.errors import LocalError
+
+    state_dir = Path(tempfile.mkdtemp(prefix="jobruns-demo-"))
+    (state_dir / "logs").mkdir()
+    _log_to(state_dir / "logs" / "runner.log")
+    try:
+        show(_TEMPLATE, state_dir)
+    except LocalError as error:
+        return _fail(f"{error}; logs are in {state_dir / 'logs'}")
+    except _StopRequest:
+        shutil.rmtree(state_dir)
+        raise
+    shutil.rmtree(state_dir)
+    return 0
 
 
 def _port(name: str, default: int) -> int:

@@ -1,7 +1,7 @@
 """How things are shown: tables and lines for people, JSON for programs."""
 
 import json
-import sys
+import shutil
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from jobruns.access import AccessKey
 from jobruns.run import Progress, Run, RunEvent, RunState
 
 PIPE_WIDTH = 200
-"""Columns where standard output is no terminal: wide enough that nothing a program may look for is cut."""
+"""Columns where there is no terminal and ``COLUMNS`` says nothing: enough for what a program may look for."""
 
 _STYLES = {
     RunState.SUCCEEDED: "green",
@@ -29,7 +29,7 @@ _HIDDEN = {"task_token"}
 
 def make_console() -> Console:
     """Give the terminal. What is shown comes from anywhere, so nothing in it is read as markup."""
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    width = shutil.get_terminal_size((PIPE_WIDTH, 25)).columns
     return Console(width=width, markup=False, emoji=False, highlight=False)
 
 

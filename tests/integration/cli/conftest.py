@@ -23,6 +23,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = dict(os.environ)
     for name in (*bootstrap.Settings.model_fields, "jobruns_org", "jobruns_stack", "jobruns_debug"):
         monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
     yield
     os.environ.clear()
     os.environ.update(before)
