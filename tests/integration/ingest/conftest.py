@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import boto3
@@ -61,6 +61,7 @@ class Kill:
     nth: int = 0
     when: str = "before"
     seen: int = 0
+    paused: bool = False
     calls: list[str] = field(default_factory=list)
 
     def arm(self, nth: int, when: str) -> None:
@@ -69,14 +70,17 @@ class Kill:
 
     def disarm(self) -> None:
         self.nth = 0
+        self.paused = False
 
 
 @pytest.fixture
 def kill(monkeypatch: pytest.MonkeyPatch) -> Kill:
     armed = Kill()
-    send = BaseClient._make_api_call
+    send: Any = getattr(BaseClient, "_make_api_call")  # noqa: B009 - where botocore's stubs have no member
 
     def call(self: Any, operation: str, parameters: Any) -> Any:
+        if armed.paused:
+            return send(self, operation, parameters)
         armed.seen += 1
         armed.calls.append(operation)
         strikes = armed.nth == armed.seen
@@ -203,7 +207,7 @@ class Stack:
             listed = call(lambda: list_files.handler(self.event(run), context))
             units = self._json(listed["units_key"]) if listed["units"] else []
             for unit in units:
-                call(lambda unit=unit: index.handler(self.event(run, unit=unit), context))
+                call(partial(index.handler, self.event(run, unit=unit), context))
             call(lambda: commit.handler(self.event(run, action="commit"), context))
         except Exception as error:  # noqa: BLE001 - as Step Functions' States.ALL
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})

@@ -17,14 +17,18 @@ MAX_CALLS = 120
 
 
 def _again(kill: Kill) -> Callable[[Callable[[], Any]], Any]:
-    """Call a task, and once more when its process was killed, as Step Functions does."""
+    """Call a task, and once more when its process was killed, as Step Functions does. Only tasks are killed."""
 
     def attempt(task: Callable[[], Any]) -> Any:
+        kill.paused = False
         try:
             return task()
         except KilledError:
             return task()
+        finally:
+            kill.paused = True
 
+    kill.paused = True
     return attempt
 
 

@@ -11,7 +11,7 @@ from jobruns.errors import CommitInProgressError
 from jobruns.run import Run, RunState
 from jobruns.service.stops import stop_run
 from jobruns.service.tables import amend_transform, delete_table, find_transform
-from jobruns.service.work import begin_commit, begin_unit
+from jobruns.service.work import begin_commit, begin_unit, end_unit
 from jobruns.transform import Column, ColumnType
 from tests.integration.ingest.conftest import LANDING, WORK, LambdaTime, Stack, client, csv
 
@@ -186,12 +186,11 @@ def test_a_worker_that_ends_after_the_run_deletes_what_it_wrote(stack: Stack, mo
     stack.put("in/a.csv", csv(10))
     run = stack.start(table, "in/")
     (unit,) = stack._json(list_files.handler(stack.event(run), CONTEXT)["units_key"])
-    done = index.end_unit
 
     def stop_before(ports: Any, told: Run, record: Any) -> None:
         assert stack.lake_files(table)
         stop_run(stack.ports, stack.admin, stack.read(run))
-        done(ports, told, record)
+        end_unit(ports, told, record)
 
     monkeypatch.setattr(stack.ports.executors[run.executor].__class__, "stop", lambda self, run: None)
     monkeypatch.setattr(index, "end_unit", stop_before)
@@ -264,7 +263,7 @@ def test_a_commit_past_the_deadline_is_still_done_but_can_be_given_up(stack: Sta
     late = stack.read(run).model_copy(update={"deadline_at": run.submitted_at - timedelta(seconds=1)})
     stack.ports.runs.get = lambda *_: late  # type: ignore[method-assign]
     assert commit.handler(stack.event(run, action="commit"), CONTEXT) == {"state": "SUCCEEDED"}
-    del stack.ports.runs.get  # type: ignore[attr-defined]
+    del stack.ports.runs.get
     assert stack.read(run).committing_until_at == fence
     assert len(stack.rows(table)) == 10
 
