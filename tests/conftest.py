@@ -15,4 +15,5 @@ os.environ.update(
     POWERTOOLS_SERVICE_NAME="jobruns-tests",
     POWERTOOLS_METRICS_NAMESPACE="Jobruns",
 )
-os.environ.pop("AWS_PROFILE", None)
+for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+    os.environ.pop(name, None)
