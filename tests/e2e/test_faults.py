@@ -1,16 +1,25 @@
 """A process killed at any AWS call it makes leaves nothing unfinished and nothing done twice."""
 
 import itertools
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from jobruns.access import Principal
-from jobruns.run import RunState
+from jobruns.bootstrap import utc_now
+from jobruns.errors import UnavailableError
+from jobruns.lifecycle import START_PATIENCE_SECONDS
+from jobruns.run import Run, RunState
 from jobruns.service.lookups import find_run, list_events, list_job_runs
 from jobruns.service.ports import Ports
 from jobruns.service.reports import report_run
-from local.runner import Runner
+from jobruns.service.settlement import dispatch_run
+from local.faults import When
+from local.runner import FunctionFailedError, Runner
 from tests.e2e.door import Door, rows_csv
 from tests.e2e.ledger import admin_of, open_ports, start, wait_for, wait_until
 from tests.e2e.walk import kills, strike
@@ -150,3 +159,96 @@ def test_a_failed_upload_survives_the_death_of_what_clears_up_behind_it(
     walk = kills(runner, ["CommitFunction", "SettleFunction"], upload)
     struck = [kill for kill, hit in strike(runner, walk[::stride], upload) if hit]
     assert len(struck) >= 0.9 * len(walk[::stride])
+
+
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_request_whose_door_dies_at_any_call_is_sent_again_and_loads_once(
+    runner: Runner, ports: Ports, admin: Principal, stride: int
+) -> None:
+    door = Door(runner)
+    door.s3.put_object(Bucket=door.landing, Key="faults-door/rows.csv", Body=rows_csv(0, 20))
+    numbers = itertools.count()
+
+    def request() -> None:
+        name = f"faultsdoor{stride}n{next(numbers)}"
+        door.make_table(name, "rows")
+        armed = runner.faults.arm(*struck_at) if struck_at else None
+        for _ in range(2):
+            try:
+                door.load(f"{name}.rows", "faults-door/", name)
+                break
+            except AssertionError as error:
+                # Killed: the gateway's 5xx. Killed after the write: the name is taken when it is sent again.
+                if not re.search(": 5\\d\\d |the name .* is taken|already", str(error)):
+                    raise
+        if armed is not None:
+            fired.append(armed.fired.is_set())
+        (job,) = [one for one in door.call("GET", "/jobs/batch/?pagination=False") if one["name"] == name]
+        (run,) = list_job_runs(ports, admin, f"{name}.rows").runs
+        if run.state is RunState.STARTING and ports.machine.status(run) is None:
+            time.sleep(START_PATIENCE_SECONDS)
+            runner.invoke("ReconcileFunction", {"detail-type": "Scheduled Event"})
+        assert door.wait(job)["status"] == "done"
+        assert door.ids(ports, f"{name}.rows") == list(range(20))
+
+    struck_at: tuple[str, int, When] | None = None
+    fired: list[bool] = []
+    probe = f"faultsdoor{stride}probe"
+    door.make_table(probe, "rows")
+    runner.faults.forget()
+    door.load(f"{probe}.rows", "faults-door/", probe)
+    calls = runner.faults.calls("HydrolixFunction")
+    assert len(calls) > 4
+    for nth, when in list(itertools.product(range(1, len(calls) + 1), ("before", "after")))[::stride]:
+        struck_at = ("HydrolixFunction", nth, when)
+        request()
+    assert all(fired)
+
+
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_what_reconcile_repairs_is_repaired_though_it_dies_at_any_call(
+    runner: Runner, ports: Ports, admin: Principal, stride: int
+) -> None:
+    """One run was never started, one is past its deadline, one ended and was never settled: all an hour ago."""
+    numbers = itertools.count()
+
+    class NoMachine:
+        def __getattr__(self, name: str) -> Callable[[Run], None]:
+            def unavailable(run: Run) -> None:
+                raise UnavailableError("no answer")
+
+            return unavailable
+
+    hour_ago = replace(ports, machine=NoMachine(), clock=lambda: utc_now() - timedelta(hours=1))
+
+    def lose_three() -> list[Run]:
+        name = f"faults.lost.{stride}.{next(numbers)}"
+        never = start(hour_ago, admin, f"{name}.never")
+        late = start(hour_ago, admin, f"{name}.late", timeout_seconds=60)
+        unsettled = start(hour_ago, admin, f"{name}.unsettled", max_retries=1)
+        with pytest.raises(UnavailableError):
+            dispatch_and_fail(hour_ago, admin, unsettled)
+        return [never, late, unsettled]
+
+    def repair() -> None:
+        never, late, unsettled = lose_three()
+        for _ in range(2):
+            try:
+                runner.invoke("ReconcileFunction", {"detail-type": "Scheduled Event"})
+            except FunctionFailedError as error:
+                if error.error_type != "Runtime.ExitError":
+                    raise
+        wait_until(ports, admin, never, RunState.RUNNING)
+        wait_until(ports, admin, late, RunState.TIMEOUT)
+        wait_until(ports, admin, unsettled, RunState.FAILED)
+        retry, _ = list_job_runs(ports, admin, unsettled.job).runs
+        wait_until(ports, admin, retry, RunState.RUNNING)
+
+    walk = kills(runner, ["ReconcileFunction"], repair)
+    struck = [kill for kill, hit in strike(runner, walk[::stride], repair) if hit]
+    assert len(struck) >= 0.9 * len(walk[::stride])
+
+
+def dispatch_and_fail(ports: Ports, admin: Principal, run: Run) -> None:
+    dispatch_run(ports, run.org, run.job, run.run_id, "a token of no task")
+    report_run(ports, admin, find_run(ports, admin, run.run_id), RunState.FAILED, message="disk full")

@@ -26,8 +26,9 @@ from jobruns.run import Run, RunState
 DEFAULT_TIMEOUT_SECONDS = 2880 * 60
 """48 hours, AWS Glue's default."""
 
-START_PATIENCE_SECONDS = 120
-"""After this long in STARTING, or ended but not settled, a step was lost: every step is retried within seconds."""
+START_PATIENCE_SECONDS = 30
+"""After this long in STARTING, or ended but not settled, somebody looks whether a step was lost. Looking too early
+harms nothing, as every step may be repeated."""
 
 DEADLINE_PATIENCE_SECONDS = 60
 """The state machine ends a run at its deadline; only when it has not done so by then does reconcile."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jobruns.lifecycle import (
     COMMIT_SURRENDER_SECONDS,
+    START_PATIENCE_SECONDS,
     TRANSITIONS,
     Admitted,
     Begun,
@@ -138,8 +139,8 @@ def test_a_run_that_is_due_is_due_no_later_than_its_own_limits() -> None:
     stopping = apply(make_run(RunState.RUNNING), StopRequested(grace_seconds=30), NOW).after
     assert due_at(stopping) == NOW + timedelta(seconds=30 + 60)
     assert due_at(make_run(RunState.RUNNING)) == NOW + timedelta(seconds=600 + 60)
-    assert due_at(make_run(RunState.STARTING)) == NOW + timedelta(seconds=120)
+    assert due_at(make_run(RunState.STARTING)) == NOW + timedelta(seconds=START_PATIENCE_SECONDS)
     ended = apply(make_run(RunState.RUNNING), Succeeded(), NOW).after
-    assert due_at(ended) == NOW + timedelta(seconds=120)
+    assert due_at(ended) == NOW + timedelta(seconds=START_PATIENCE_SECONDS)
     assert due_at(ended.model_copy(update={"settled": True})) is None
     assert COMMIT_SURRENDER_SECONDS > 0
