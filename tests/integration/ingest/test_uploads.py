@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobruns.errors import NotFoundError
 from jobruns.run import RunState
 from jobruns.service.tables import amend_transform, find_transform
 from jobruns.service.uploads import QueueMessage, receive_uploads
@@ -168,3 +169,15 @@ def test_claims_are_forgotten_after_a_month(stack: Stack) -> None:
     (run,) = stack.uploaded_runs()
     days = (int(claim["expires_at"]["N"]) - run.submitted_at.timestamp()) / 86400
     assert days == pytest.approx(30, abs=0.01)
+
+
+def test_a_manifest_that_is_gone_is_told_of_without_bringing_a_sweep_down(stack: Stack) -> None:
+    stack.table(watch="")
+    stack.receive([stack.put("a.csv", csv(1)), stack.put("b.csv", csv(1))])
+    (run,) = stack.uploaded_runs()
+    client("s3").delete_object(Bucket=stack.settings.work_bucket, Key=f"runs/{run.run_id}/uploads.jsonl")
+    run = stack.ingest(stack.dispatch(run))
+    assert (run.state, run.error_code) == (RunState.FAILED, "NotFoundError")
+    assert str(run.message) == f"the document runs/{run.run_id}/uploads.jsonl of the work bucket is gone"
+    with pytest.raises(NotFoundError):
+        stack.settle(run)
