@@ -15,11 +15,12 @@ from jobruns.documents import Document
 from jobruns.errors import ConflictError, IllegalTransitionError, NotFoundError
 from jobruns.ids import canonical_id, new_id
 from jobruns.run import Run, RunState
+from jobruns.service.loads import load_table
 from jobruns.service.lookups import find_run
 from jobruns.service.ports import Ports
 from jobruns.service.starts import StartRequest, retry_run
 from jobruns.service.stops import stop_run
-from jobruns.service.tables import find_table_by_name, find_transform, load_table
+from jobruns.service.tables import find_table_by_name, find_transform
 from jobruns.table import Table, TableTransform
 
 PAGE = 1000

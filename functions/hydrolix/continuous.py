@@ -4,7 +4,8 @@ from hydrolix.admission import DOOR
 from hydrolix.table_documents import autoingest_of
 from jobruns.access import Principal
 from jobruns.service.ports import Ports
-from jobruns.service.tables import amend_table, amend_transform, find_table, list_transforms, watch_table
+from jobruns.service.tables import amend_table, amend_transform, find_table, list_transforms
+from jobruns.service.watches import watch_table
 from jobruns.table import Table, TableTransform, Watch
 
 

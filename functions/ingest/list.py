@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ingest.load import Load, find_load_transform, open_load
-from ingest.sources import find_files
+from ingest.sources import Reach, find_files
 from jobruns.aws.objects import WorkObjects
 from jobruns.bootstrap import load_ports, load_work_objects
 from jobruns.listing import group_files, select_files, write_units
@@ -26,13 +26,14 @@ tracer = Tracer()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """List a run's files; see `list_load`."""
     logger.append_keys(run_id=event["run_id"], job_name=event["job"])
-    ports, lake_bucket = load_ports(), load_settings().lake_bucket
-    load = open_load(ports, lake_bucket, event["org"], event["job"], event["run_id"])
-    units = list_load(ports, load_work_objects(), load, lake_bucket)
+    ports, settings = load_ports(), load_settings()
+    load = open_load(ports, settings.lake_bucket, event["org"], event["job"], event["run_id"])
+    reach = Reach(load.run.org, settings.landing_bucket, frozenset({settings.lake_bucket, settings.work_bucket}))
+    units = list_load(ports, load_work_objects(), load, settings.lake_bucket, reach)
     return {"units": units, "units_key": load.units_key}
 
 
-def list_load(ports: Ports, work: WorkObjects, load: Load, lake_bucket: str) -> int:
+def list_load(ports: Ports, work: WorkObjects, load: Load, lake_bucket: str, reach: Reach) -> int:
     """Make sure of the table, find the files, and write down which unit reads which. May be repeated.
 
     The units are written last and once: whoever comes second, because an answer was lost, takes the list that is there.
@@ -53,7 +54,7 @@ def list_load(ports: Ports, work: WorkObjects, load: Load, lake_bucket: str) -> 
     if not work.exists(load.units_key):
         begin_listing(ports, run)
         ensure_table(open_catalog(lake_bucket), load.target, find_load_transform(ports, load))
-        files = select_files(find_files(load.spec, work.get), load.spec.pattern, load.spec.max_files)
+        files = select_files(find_files(load.spec, work.get, reach), load.spec.pattern, load.spec.max_files)
         groups = group_files(files, load.spec.unit_bytes)
         units = write_units(groups, f"{load.prefix}files/{secrets.token_hex(4)}-", work.put)
         work.put_new(load.units_key, b"[%s]" % b",".join(unit.model_dump_json().encode() for unit in units))

@@ -1,6 +1,7 @@
 """Finds the objects a load asks for in S3."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -8,7 +9,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from jobruns.errors import SourceError
 from jobruns.listing import FoundFile
 from jobruns.table import LoadSource, LoadSpec
-from jobruns.uploads import read_manifest
+from jobruns.uploads import owner_of, read_manifest
 from jobruns_data.aws import s3_client
 
 _REFUSALS: Final = {
@@ -21,7 +22,42 @@ _REFUSALS: Final = {
 _BY_STATUS: Final = {301: "PermanentRedirect", 403: "AccessDenied", 404: "NoSuchBucket"}
 
 
-def find_files(spec: LoadSpec, read: Callable[[str], bytes]) -> Iterator[FoundFile]:
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a load of an org may read of what the service's role may read.
+
+    The role serves all orgs, so it cannot keep one from another's files.
+
+    Parameters
+    ----------
+    org : str
+    landing_bucket : str
+        Shared: a key that begins with another org's id is not there for this one.
+    own_buckets : frozenset of str
+        The service's, with the tables and the rejected rows of all orgs: nobody loads from these.
+    """
+
+    org: str
+    landing_bucket: str
+    own_buckets: frozenset[str]
+
+    def check(self, source: LoadSource) -> None:
+        """Let a source pass that may be looked through.
+
+        Raises
+        ------
+        SourceError
+            It is one of the service's own buckets.
+        """
+        if source.bucket in self.own_buckets:
+            raise SourceError(f"s3://{source.bucket}/ is the service's own and is not loaded from; name another bucket")
+
+    def shows(self, bucket: str, key: str) -> bool:
+        """Tell whether an object is there for the org."""
+        return bucket != self.landing_bucket or owner_of(key) in (None, self.org)
+
+
+def find_files(spec: LoadSpec, read: Callable[[str], bytes], reach: Reach) -> Iterator[FoundFile]:
     """Give the objects that a load names, in the order of their keys, as they are found.
 
     Parameters
@@ -29,6 +65,8 @@ def find_files(spec: LoadSpec, read: Callable[[str], bytes]) -> Iterator[FoundFi
     spec : LoadSpec
     read : callable
         Reads a document of the work bucket.
+    reach : Reach
+        What the load's org may read. What uploads name was checked when they arrived.
 
     Raises
     ------
@@ -38,7 +76,8 @@ def find_files(spec: LoadSpec, read: Callable[[str], bytes]) -> Iterator[FoundFi
     if spec.uploads_key is not None:
         yield from _uploaded(read(spec.uploads_key))
     elif spec.source is not None:
-        yield from _listed(spec.source)
+        reach.check(spec.source)
+        yield from _listed(spec.source, reach)
 
 
 def _uploaded(manifest: bytes) -> Iterator[FoundFile]:
@@ -47,16 +86,16 @@ def _uploaded(manifest: bytes) -> Iterator[FoundFile]:
         yield FoundFile(found.bucket, found.key, found.size, etag, found.version_id)
 
 
-def _listed(source: LoadSource) -> Iterator[FoundFile]:
+def _listed(source: LoadSource, reach: Reach) -> Iterator[FoundFile]:
     if not source.path or source.path.endswith("/"):
-        yield from _below(source.bucket, source.path)
+        yield from _below(source.bucket, source.path, reach)
         return
-    single = _single(source.bucket, source.path)
+    single = _single(source.bucket, source.path) if reach.shows(source.bucket, source.path) else None
     if single is not None:
         yield single
         return
     empty = True
-    for found in _below(source.bucket, f"{source.path}/"):
+    for found in _below(source.bucket, f"{source.path}/", reach):
         empty = False
         yield found
     if empty:
@@ -74,12 +113,13 @@ def _single(bucket: str, key: str) -> FoundFile | None:
     return FoundFile(bucket, key, told["ContentLength"], told["ETag"])
 
 
-def _below(bucket: str, prefix: str) -> Iterator[FoundFile]:
+def _below(bucket: str, prefix: str, reach: Reach) -> Iterator[FoundFile]:
     pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     try:
         for page in pages:
             for entry in page.get("Contents", []):
-                yield FoundFile(bucket, entry["Key"], entry["Size"], entry["ETag"])
+                if reach.shows(bucket, entry["Key"]):
+                    yield FoundFile(bucket, entry["Key"], entry["Size"], entry["ETag"])
     except (ClientError, ParamValidationError) as error:
         _refuse(f"s3://{bucket}/{prefix}", error)
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from jobruns.access import Principal
+from jobruns.service.ports import Ports
 from local.runner import Runner
+from tests.e2e.ledger import admin_of, open_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,3 +18,16 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     """The real template, shared by the session's tests: give orgs, jobs and files names of their own."""
     with Runner(ROOT / "template.yaml", tmp_path_factory.mktemp("runner")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def ports(runner: Runner) -> Iterator[Ports]:
+    """The use cases, wired to the runner's ledger."""
+    with open_ports(runner) as wired:
+        yield wired
+
+
+@pytest.fixture(scope="module")
+def admin(runner: Runner) -> Principal:
+    """The runner's admin."""
+    return admin_of(runner)

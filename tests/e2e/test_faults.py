@@ -3,7 +3,7 @@
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,20 +21,8 @@ from jobruns.service.settlement import dispatch_run
 from local.faults import When
 from local.runner import FunctionFailedError, Runner
 from tests.e2e.door import Door, rows_csv
-from tests.e2e.ledger import admin_of, open_ports, start, wait_for, wait_until
+from tests.e2e.ledger import admin_of, start, wait_for, wait_until
 from tests.e2e.walk import kills, strike
-
-
-@pytest.fixture(scope="module")
-def ports(runner: Runner) -> Iterator[Ports]:
-    with open_ports(runner) as wired:
-        yield wired
-
-
-@pytest.fixture(scope="module")
-def admin(runner: Runner) -> Principal:
-    return admin_of(runner)
-
 
 STRIDES = [5, pytest.param(1, marks=pytest.mark.slow)]
 """Every fifth kill in make test, every one in make test-slow."""

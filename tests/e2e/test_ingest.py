@@ -4,7 +4,6 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -15,13 +14,7 @@ from jobruns.service.lookups import list_job_runs
 from jobruns.service.ports import Ports
 from local.runner import Runner
 from tests.e2e.door import Door, rows_csv
-from tests.e2e.ledger import admin_of, open_ports, wait_for
-
-
-@pytest.fixture(scope="module")
-def ports(runner: Runner) -> Iterator[Ports]:
-    with open_ports(runner) as wired:
-        yield wired
+from tests.e2e.ledger import admin_of, wait_for
 
 
 @pytest.fixture(scope="module")

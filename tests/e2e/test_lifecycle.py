@@ -1,7 +1,6 @@
 """Runs of external workers and of functions, through the real state machine, from start to every end."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,7 @@ from jobruns.service.reports import beat_run, report_run
 from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.stops import stop_run
 from local.runner import Runner
-from tests.e2e.ledger import admin_of, open_ports, start, wait_for, wait_until
-
-
-@pytest.fixture(scope="module")
-def ports(runner: Runner) -> Iterator[Ports]:
-    with open_ports(runner) as wired:
-        yield wired
-
-
-@pytest.fixture(scope="module")
-def admin(runner: Runner) -> Principal:
-    return admin_of(runner)
+from tests.e2e.ledger import start, wait_for, wait_until
 
 
 def test_a_run_is_started_watched_reported_and_settled(ports: Ports, admin: Principal) -> None:

@@ -141,7 +141,7 @@ class WatchList:
         A key that begins with the id of an org is for that org alone, so that orgs that share the landing bucket can
         keep their uploads from each other.
         """
-        owner = _owner(found.key)
+        owner = owner_of(found.key)
         for watch, pattern in self._watches:
             if owner is not None and watch.org != owner:
                 continue
@@ -160,6 +160,17 @@ def read_manifest(content: bytes) -> list[UploadedObject]:
     return [UploadedObject.model_validate_json(line) for line in content.splitlines()]
 
 
+def owner_of(key: str) -> str | None:
+    """Give the org that an object of the landing bucket is for; ``None`` for any, where its key does not say."""
+    first, slash, _ = key.partition("/")
+    if not slash or len(first) != _ORG_LENGTH:
+        return None
+    try:
+        return str(UUID(first))
+    except ValueError:
+        return None
+
+
 def _read_object(told: dict[str, Any], extra: dict[str, Any]) -> UploadedObject:
     entry = told["object"]
     return UploadedObject(
@@ -170,13 +181,3 @@ def _read_object(told: dict[str, Any], extra: dict[str, Any]) -> UploadedObject:
         version_id=entry.get("versionId"),
         **extra,
     )
-
-
-def _owner(key: str) -> str | None:
-    first, slash, _ = key.partition("/")
-    if not slash or len(first) != _ORG_LENGTH:
-        return None
-    try:
-        return str(UUID(first))
-    except ValueError:
-        return None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jobruns.service.ports import Ports
-from jobruns.service.tables import list_watches
+from jobruns.service.watches import list_watches
 from tests.integration.hydrolix.client import Client
 from tests.integration.hydrolix.conftest import CSV_COLUMNS, TRANSFORM, Site
 

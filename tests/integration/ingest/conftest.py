@@ -13,10 +13,12 @@ from botocore.client import BaseClient
 from jobruns.access import Principal, Role
 from jobruns.bootstrap import forget_wiring, load_ports, load_upload_ports
 from jobruns.run import Run, RunState, TriggerKind
+from jobruns.service.loads import load_table
 from jobruns.service.ports import Ports
 from jobruns.service.settlement import dispatch_run, settle_run
-from jobruns.service.tables import define_project, define_table, define_transform, find_table, load_table, watch_table
+from jobruns.service.tables import define_project, define_table, define_transform, find_table
 from jobruns.service.uploads import UploadPorts
+from jobruns.service.watches import watch_table
 from jobruns.settings import Settings, load_settings
 from jobruns.table import LoadSource, LoadSpec, Table, Watch
 from jobruns.transform import Column, ColumnType, Compression, CsvFormat, JsonFormat, Transform

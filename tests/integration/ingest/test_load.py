@@ -13,7 +13,7 @@ from jobruns.service.stops import stop_run
 from jobruns.service.tables import amend_transform, delete_table, find_transform
 from jobruns.service.work import begin_commit, begin_unit, end_unit
 from jobruns.transform import Column, ColumnType
-from tests.integration.ingest.conftest import LANDING, WORK, LambdaTime, Stack, client, csv
+from tests.integration.ingest.conftest import LAKE, LANDING, WORK, LambdaTime, Stack, client, csv
 
 CONTEXT: Any = LambdaTime()
 
@@ -66,6 +66,33 @@ def test_where_a_path_leads(stack: Stack) -> None:
     assert stack.load(table, "", pattern=r"^s3://stack-landing/a/.*csv$").metrics["files"] == 2
     assert stack.load(table, "", pattern=r"csv$", max_files=3).metrics["files"] == 3
     assert stack.load(table, "nothing/").message == "found no files to load"
+
+
+OTHER = "0190a000-0000-7000-8000-00000000000b"
+
+
+def test_what_is_for_another_org_is_not_there(stack: Stack) -> None:
+    table = stack.table()
+    stack.put(f"{OTHER}/secret.csv", csv(5))
+    stack.put("in/open.csv", csv(2))
+    everything = stack.load(table, "")
+    assert (everything.state, everything.metrics["files"]) == (RunState.SUCCEEDED, 1)
+    assert [row["value"] for row in stack.rows(table)] == [0, 1]
+    assert stack.load(table, f"{OTHER}/").message == "found no files to load"
+    named, absent = (stack.load(table, f"{OTHER}/{name}.csv") for name in ("secret", "absent"))
+    assert (named.state, absent.state) == (RunState.FAILED, RunState.FAILED)
+    # Not even that there is such a file is told.
+    assert str(named.message).replace("secret", "absent") == absent.message
+
+
+@pytest.mark.parametrize("bucket", [LAKE, WORK])
+def test_the_services_own_buckets_are_not_loaded_from(stack: Stack, bucket: str) -> None:
+    stack.put("runs/rejects/other/rows.csv", csv(5), bucket)
+    table = stack.table()
+    for path in ("runs/", "runs/rejects/other/rows.csv", ""):
+        run = stack.ingest(stack.dispatch(stack.start(table, path, bucket=bucket)))
+        assert run.state is RunState.FAILED
+        assert f"s3://{bucket}/ is the service's own" in str(run.message)
 
 
 @pytest.mark.parametrize(

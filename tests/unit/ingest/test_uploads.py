@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jobruns.access import Principal, Role
 from jobruns.lifecycle import COMMIT_UNKNOWN
 from jobruns.run import Run, RunState
-from jobruns.service.tables import define_project, define_table, define_transform, watch_table
+from jobruns.service.tables import define_project, define_table, define_transform
 from jobruns.service.uploads import (
     CLAIM_PATIENCE_SECONDS,
     QueueMessage,
@@ -18,6 +18,7 @@ from jobruns.service.uploads import (
     receive_uploads,
     requeue_uploads,
 )
+from jobruns.service.watches import watch_table
 from jobruns.table import LoadSpec, Table, Watch
 from jobruns.transform import Column, ColumnType, Transform
 from jobruns.uploads import MAX_ATTEMPTS, UploadedObject, parse_notification, read_manifest, write_notification

@@ -33,6 +33,12 @@ from jobruns.service.transitions import move, run_event
 MAX_INLINE_ARGUMENTS_BYTES = 4096
 """Larger arguments go to S3: an item is paid for by the kilobyte at each transition."""
 
+_CARRIED = {
+    *("org", "job", "executor", "target", "door", "trigger_name", "root_run_id", "tags"),
+    *("arguments", "arguments_key", "timeout_seconds", "heartbeat_seconds", "max_retries", "limited"),
+}
+"""What a retry has of the run it retries."""
+
 logger = Logger(child=True)
 
 
@@ -258,29 +264,16 @@ def _existing(ports: Ports, run: Run, error: AlreadyExistsError) -> Run:
 def _next_attempt(ports: Ports, run: Run, run_id: str, actor: str) -> Run:
     now = ports.clock()
     return Run(
-        org=run.org,
-        job=run.job,
+        **run.model_dump(include=_CARRIED),
         run_id=run_id,
-        executor=run.executor,
         state=RunState.STARTING,
-        door=run.door,
         trigger=TriggerKind.RETRY,
-        trigger_name=run.trigger_name,
         started_by=actor,
         attempt=run.attempt + 1,
         previous_run_id=run.run_id,
-        root_run_id=run.root_run_id,
-        max_retries=run.max_retries,
-        limited=run.limited,
-        arguments=run.arguments,
-        arguments_key=run.arguments_key,
-        target=run.target,
-        timeout_seconds=run.timeout_seconds,
-        heartbeat_seconds=run.heartbeat_seconds,
         submitted_at=now,
         modified_at=now,
         deadline_at=now + timedelta(seconds=run.timeout_seconds),
-        tags=run.tags,
         progress=_first_progress(run.executor),
     )
 

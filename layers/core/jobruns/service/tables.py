@@ -1,26 +1,22 @@
-"""Use cases around tables: projects, tables, transforms, watches, and loads."""
+"""Use cases around the definitions of tables: projects, tables, transforms."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from jobruns.access import Permission, Principal, system_principal
+from jobruns.access import Permission, Principal
 from jobruns.documents import Document
 from jobruns.errors import AlreadyExistsError, ConflictError, NotFoundError
 from jobruns.ids import new_id
-from jobruns.run import Executor, Run, TriggerKind
-from jobruns.service.definitions import define_job, describe_invalid
+from jobruns.service.definitions import describe_invalid
+from jobruns.service.loads import define_load_job
 from jobruns.service.ports import Ports
-from jobruns.service.starts import StartRequest, start_run
-from jobruns.table import LoadSpec, Project, Table, TableTransform, Watch, lake_name
+from jobruns.service.watches import watch_table
+from jobruns.table import Project, Table, TableTransform, lake_name
 from jobruns.transform import Transform
 
 PROJECTS = "projects"
-EVERY_ORG = "*"
-"""Stands for the org in what belongs to the stack: the watches are looked through for every upload."""
-WATCHES = "watches"
 AmendedT = TypeVar("AmendedT", Project, Table)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _STORED = {"org", "version", "created_at", "modified_at"}
@@ -147,7 +143,7 @@ def define_table(
         raise describe_invalid(error) from None
     ports.documents.add(_document(table, _tables(project.project_id), identity, name))
     try:
-        _define_load_job(ports, table, door)
+        define_load_job(ports, table, door)
     except AlreadyExistsError:
         ports.documents.remove(_document(table, _tables(project.project_id), identity, name))
         raise
@@ -322,79 +318,6 @@ def delete_transform(ports: Ports, principal: Principal, table: Table, held: Tab
     current = find_table_by_id(ports, table.org, table.table_id)
     if current.default_transform_id == held.transform_id:
         _set_default(ports, current, None)
-
-
-def watch_table(ports: Ports, principal: Principal, table: Table, watches: Sequence[Watch]) -> None:
-    """Put `watches` in place of all of a table's: uploads that match load into it from now on."""
-    principal.require(Permission.DEFINE)
-    was = ports.documents.get(EVERY_ORG, WATCHES, table.table_id)
-    now = ports.clock()
-    body = {"watches": [watch.model_dump(mode="json") for watch in watches]}
-    if was is not None and was.body.get("org") != principal.org:
-        raise NotFoundError(f"no table has the id {table.table_id}")
-    if was is None and watches:
-        ports.documents.add(
-            Document(
-                org=EVERY_ORG,
-                collection=WATCHES,
-                document_id=table.table_id,
-                name=table.table_id,
-                body={"org": principal.org, **body},
-                created_at=now,
-                modified_at=now,
-            )
-        )
-    elif was is not None and watches:
-        ports.documents.change(was.amended(now, body={"org": principal.org, **body}), was=was)
-    elif was is not None:
-        ports.documents.remove(was)
-
-
-def list_watches(ports: Ports) -> list[Watch]:
-    """Read the watches of all tables of all orgs, in the order in which they are tried: by table id, oldest first."""
-    found = ports.documents.page(EVERY_ORG, WATCHES)
-    return [Watch.model_validate(watch) for document in found for watch in document.body["watches"]]
-
-
-def load_table(
-    ports: Ports,
-    principal: Principal,
-    table: Table,
-    spec: LoadSpec,
-    *,
-    door: str,
-    trigger: TriggerKind = TriggerKind.CALLER,
-    run_id: str | None = None,
-    new_documents: Sequence[Document] = (),
-    changed_documents: Sequence[Document] = (),
-) -> Run:
-    """Start a run that loads files into a table.
-
-    Raises
-    ------
-    AlreadyExistsError
-        A document's name or id is taken, or no run may have `run_id`.
-    """
-    request = StartRequest(
-        job=table.full_name,
-        door=door,
-        arguments=spec.model_dump(mode="json"),
-        run_id=run_id,
-        trigger=trigger,
-        new_documents=new_documents,
-        changed_documents=changed_documents,
-    )
-    try:
-        return start_run(ports, principal, request)
-    except NotFoundError:
-        # Whoever made the table died before its job was made.
-        _define_load_job(ports, table, door)
-        return start_run(ports, principal, request)
-
-
-def _define_load_job(ports: Ports, table: Table, door: str) -> None:
-    maker = system_principal(table.org, "tables")
-    define_job(ports, maker, name=table.full_name, executor=Executor.INGEST, target=table.table_id, door=door)
 
 
 def _set_default(ports: Ports, table: Table, transform_id: str | None) -> None:

@@ -36,9 +36,11 @@ from jobruns.errors import AlreadyExistsError, InvalidInputError, JobrunsError
 from jobruns.ids import new_id
 from jobruns.lifecycle import COMMIT_UNKNOWN
 from jobruns.run import Run, RunState, TriggerKind
+from jobruns.service.loads import load_table
 from jobruns.service.ports import Ports
 from jobruns.service.starts import load_arguments
-from jobruns.service.tables import find_table_by_id, find_transform, list_watches, load_table
+from jobruns.service.tables import find_table_by_id, find_transform
+from jobruns.service.watches import list_watches
 from jobruns.table import LoadSpec
 from jobruns.uploads import (
     MAX_ATTEMPTS,

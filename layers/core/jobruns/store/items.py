@@ -276,7 +276,8 @@ def read_run(item: RunItem) -> Run:
     fields = {name: getattr(item, name) for name in Run.model_fields if name != "progress"}
     for name in ("arguments", "metrics", "tags"):
         fields[name] = fields[name] or {}
-    progress = {name: int(getattr(item, name) or 0) for name in PROGRESS_COUNTERS}
+    # A worker killed before it was counted as running is counted as done all the same, until the recount.
+    progress = {name: max(int(getattr(item, name) or 0), 0) for name in PROGRESS_COUNTERS}
     return Run.model_validate({**fields, "progress": {"listing": item.listing, **progress}})
 
 

@@ -1,0 +1,60 @@
+"""Use cases that load tables: each load is a run of the table's job."""
+
+from collections.abc import Sequence
+
+from jobruns.access import Principal, system_principal
+from jobruns.documents import Document
+from jobruns.errors import NotFoundError
+from jobruns.run import Executor, Run, TriggerKind
+from jobruns.service.definitions import define_job
+from jobruns.service.ports import Ports
+from jobruns.service.starts import StartRequest, start_run
+from jobruns.table import LoadSpec, Table
+
+
+def load_table(
+    ports: Ports,
+    principal: Principal,
+    table: Table,
+    spec: LoadSpec,
+    *,
+    door: str,
+    trigger: TriggerKind = TriggerKind.CALLER,
+    run_id: str | None = None,
+    new_documents: Sequence[Document] = (),
+    changed_documents: Sequence[Document] = (),
+) -> Run:
+    """Start a run that loads files into a table.
+
+    Raises
+    ------
+    AlreadyExistsError
+        A document's name or id is taken, or no run may have `run_id`.
+    """
+    request = StartRequest(
+        job=table.full_name,
+        door=door,
+        arguments=spec.model_dump(mode="json"),
+        run_id=run_id,
+        trigger=trigger,
+        new_documents=new_documents,
+        changed_documents=changed_documents,
+    )
+    try:
+        return start_run(ports, principal, request)
+    except NotFoundError:
+        # Whoever made the table died before its job was made.
+        define_load_job(ports, table, door)
+        return start_run(ports, principal, request)
+
+
+def define_load_job(ports: Ports, table: Table, door: str) -> None:
+    """Define the job whose runs load a table.
+
+    Raises
+    ------
+    AlreadyExistsError
+        Another job has the table's name.
+    """
+    maker = system_principal(table.org, "tables")
+    define_job(ports, maker, name=table.full_name, executor=Executor.INGEST, target=table.table_id, door=door)
