@@ -50,6 +50,12 @@ def test_a_key_lives_ninety_days_unless_told_otherwise(command: Command, deploye
     assert eternal["expires_at"] is None
 
 
+def test_an_org_that_is_a_uuid_has_one_spelling(command: Command, deployed: dict[str, str]) -> None:
+    spelled = "0190A000-0000-7000-8000-00000000000B"
+    made = json.loads(command("keys", "create", "--org", spelled, "--role", "reader", "--json").stdout)
+    assert made["org"] == spelled.lower()
+
+
 def test_the_secret_is_shown_once(command: Command, deployed: dict[str, str]) -> None:
     shown = command("keys", "create", "--role", "admin").stdout
     fields = dict(line.split() for line in (text.removeprefix("key ") for text in shown.splitlines()))

@@ -15,6 +15,7 @@ MAX_LIFETIME = timedelta(days=3650)
 MAX_DESCRIPTION_CHARACTERS = 256
 
 _ORG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*")
 
 
@@ -47,7 +48,7 @@ def create_key(
     clock : callable
         Gives the time, aware.
     org : str
-        Whose key it is. An org exists by having a key.
+        Whose key it is. An org exists by having a key. A UUID is kept in lower case: keys of uploads are compared to it.
     role : Role
         What it may do.
     description : str, optional
@@ -81,7 +82,7 @@ def create_key(
     now = clock()
     key = AccessKey(
         key_id=new_key_id(),
-        org=org,
+        org=org.lower() if _UUID.fullmatch(org) else org,
         role=role,
         description=description or None,
         created_at=now,
