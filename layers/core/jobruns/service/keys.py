@@ -48,7 +48,7 @@ def create_key(
     clock : callable
         Gives the time, aware.
     org : str
-        Whose key it is. An org exists by having a key. A UUID is kept in lower case: keys of uploads are compared to it.
+        Whose key it is. An org exists by having a key. A UUID is kept in lower case, as uploads are compared to it.
     role : Role
         What it may do.
     description : str, optional
