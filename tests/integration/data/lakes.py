@@ -40,7 +40,7 @@ class Lake:
 
     def put(self, key: str, data: bytes | str, *, pack: bool = False) -> SourceFile:
         body = data.encode() if isinstance(data, str) else data
-        body = gzip.compress(body) if pack else body
+        body = gzip.compress(body, mtime=0) if pack else body
         etag = s3_client().put_object(Bucket=LANDING, Key=key, Body=body)["ETag"]
         return SourceFile(bucket=LANDING, key=key, size=len(body), etag=etag)
 
