@@ -1,0 +1,68 @@
+"""What README.md shows is run: its marked blocks, in order, as one shell session against the service."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from local.runner import Runner
+from tests.e2e.door import Door
+from tests.e2e.ledger import open_ports
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^<!-- test -->\n```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: Path) -> None:
+    # As on the reader's machine: the virtual environment and the runner's directory lie beside.
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (tmp_path / ".local").symlink_to(runner.state_dir)
+    script = "\n".join(f"printf '\\n=== {number}\\n'\n{block}" for number, block in enumerate(BLOCKS))
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    _, _, made, _, batch, uploads, worker, command_line = re.split(r"\n=== \d\n", done.stdout)
+    assert made.count('"created"') == 3
+    created, end = json.JSONDecoder().raw_decode(batch)
+    (status,) = json.loads(batch[end:])
+    assert created["status"] == "ready"
+    assert status["status"] == "done", status
+    assert status["details"]["status_detail"] == {
+        "tasks": {"LIST": {"DONE": 1}, "INDEX": {"DONE": 1}},
+        "estimated": False,
+        "percent_complete": 1,
+    }
+    assert (status["details"]["rows_loaded"], status["details"]["rows_rejected"]) == (2, 1)
+    assert uploads.count("SUCCEEDED") == 2
+    assert worker.rstrip().endswith("SUCCEEDED")
+    assert "loaded 2 rows from 1 files, rejected 1" in command_line
+    assert "revoked JRAK" in command_line
+    with open_ports(runner) as ports:
+        rows = Door(runner).iceberg(ports, "website.events").scan().to_arrow().to_pylist()
+    loaded = [(row["page"], row["milliseconds"]) for row in rows]
+    assert sorted(loaded) == [("/", 112), ("/", 112), ("/pricing", 98), ("/pricing", 98)]
+
+
+def test_the_readme_names_what_there_is() -> None:
+    template = (ROOT / "template.yaml").read_text()
+    assert set(re.findall(r"`(\w+Alarm)`", README)) == set(re.findall(r"^  (\w+Alarm):$", template, re.MULTILINE))
+
+    told = README[README.index("| parameter |") : README.index("## Operate")]
+    first_cells = [row.split("|")[1] for row in told.splitlines() if row.startswith("| `")]
+    section = template[template.index("\nParameters:\n") : template.index("\nConditions:\n")]
+    parameters = re.findall(r"^  (\w+):$", section, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(first_cells))) == sorted(parameters)
+
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    commands = re.findall(
+        r"^(?:[A-Z_]+=\S+ )*make ([a-z-]+)", "\n".join(re.findall(r"`(make .*?)`", README)), re.MULTILINE
+    )
+    assert {"test", "test-slow", "lint", "build", "bench", "lock", "clean"} <= set(commands) <= targets
