@@ -42,7 +42,7 @@ def start(ports: Ports, principal: Principal, job: str, **fields: Any) -> Run:
     return start_run(ports, principal, StartRequest(job=job, door="test"))
 
 
-def wait_for(look: Callable[[], Any], seconds: float = 20.0) -> Any:
+def wait_for(look: Callable[[], Any], seconds: float = 20.0, *, every_seconds: float = POLL_SECONDS) -> Any:
     """Look until there is something true to see.
 
     Raises
@@ -55,7 +55,7 @@ def wait_for(look: Callable[[], Any], seconds: float = 20.0) -> Any:
         seen = look()
         if seen:
             return seen
-        time.sleep(POLL_SECONDS)
+        time.sleep(every_seconds)
     raise TimeoutError(f"nothing true was seen within {seconds} s")
 
 
