@@ -7,7 +7,7 @@ from typing import Final
 import pyarrow as pa
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.transforms import DayTransform
+from pyiceberg.transforms import MonthTransform
 from pyiceberg.types import (
     BooleanType,
     DecimalType,
@@ -73,15 +73,17 @@ def iceberg_schema(transform: Transform) -> Schema:
 
 
 def partition_spec(transform: Transform, schema: Schema) -> PartitionSpec:
-    """Return the partitioning of a new table: one partition per day (UTC) of the primary timestamp.
+    """Return the partitioning of a new table: one partition per month (UTC) of the primary timestamp.
 
-    Measured with 1,000,000 rows over 81 days: 83 files of 0.4 MB, written in 0.9 s, where 8 or 1 take 0.65 s. Days are
-    what queries and retention ask for, and the files of a larger load grow with it.
+    Every unit writes at least one file for each partition it has rows of, so the partitions must be coarse enough for
+    a load of history: a row a day over three years made 1,096 files in 42 s by day, and makes 36 by month. What a
+    coarser partition loses, the bounds of the primary timestamp that each file carries win back: files that a query's
+    days do not touch are not opened.
     """
     primary = schema.find_field(transform.primary.name)
     taken = {field.name.casefold() for field in schema.fields}
-    name = next(n for i in range(len(taken) + 1) if (n := f"{primary.name}_day" + "_" * i).casefold() not in taken)
-    return PartitionSpec(PartitionField(source_id=primary.field_id, field_id=1000, transform=DayTransform(), name=name))
+    name = next(n for i in range(len(taken) + 1) if (n := f"{primary.name}_month" + "_" * i).casefold() not in taken)
+    return PartitionSpec(PartitionField(source_id=primary.field_id, field_id=1000, transform=MonthTransform(), name=name))
 
 
 def fits(wanted: IcebergType, existing: IcebergType) -> bool:

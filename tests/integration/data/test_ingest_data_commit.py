@@ -20,7 +20,7 @@ HEADER = "ts,id,note\n"
 
 
 def lines(first: int, last: int) -> str:
-    return "".join(f"2024-01-{1 + i % 2:02}T00:00:00Z,{i},n\n" for i in range(first, last))
+    return "".join(f"2024-{1 + i % 2:02}-01T00:00:00Z,{i},n\n" for i in range(first, last))
 
 
 def indexed(lake: Lake, run_id: str, first: int, last: int, unit: int = 0) -> UnitResult:
@@ -259,7 +259,7 @@ def test_a_new_table_says_how_it_is_kept(lake: Lake) -> None:
     assert table.metadata.format_version == 2
     assert table.location() == "s3://lake/web/events"
     assert table.properties["write.parquet.compression-codec"] == "zstd"
-    assert [(f.name, str(f.transform)) for f in table.spec().fields] == [("ts_day", "day")]
+    assert [(f.name, str(f.transform)) for f in table.spec().fields] == [("ts_month", "month")]
     glue = glue_client().get_table(DatabaseName="web", Name="events")["Table"]
     assert glue["Parameters"]["table_type"].upper() == "ICEBERG"
 
