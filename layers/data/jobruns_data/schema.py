@@ -83,7 +83,8 @@ def partition_spec(transform: Transform, schema: Schema) -> PartitionSpec:
     primary = schema.find_field(transform.primary.name)
     taken = {field.name.casefold() for field in schema.fields}
     name = next(n for i in range(len(taken) + 1) if (n := f"{primary.name}_month" + "_" * i).casefold() not in taken)
-    return PartitionSpec(PartitionField(source_id=primary.field_id, field_id=1000, transform=MonthTransform(), name=name))
+    month = PartitionField(source_id=primary.field_id, field_id=1000, transform=MonthTransform(), name=name)
+    return PartitionSpec(month)
 
 
 def fits(wanted: IcebergType, existing: IcebergType) -> bool:
