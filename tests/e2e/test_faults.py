@@ -6,6 +6,7 @@
 import itertools
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -114,17 +115,14 @@ def test_an_upload_survives_the_death_of_its_function_at_any_call(runner: Runner
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stride", [1])
-def test_a_failed_upload_survives_the_death_of_what_clears_up_behind_it(
-    runner: Runner, ports: Ports, stride: int
-) -> None:
+def test_a_failed_upload_survives_the_death_of_what_clears_up_behind_it(runner: Runner, ports: Ports) -> None:
     """One good and one bad file: the good one is loaded once, the bad one ends in the dead-letter queue, once each."""
     door = Door(runner)
     numbers = itertools.count()
     sqs, dead_letters = runner.client("sqs"), runner.env["UPLOAD_DLQ_URL"]
 
     def upload() -> None:
-        name = f"faultspoison{stride}n{next(numbers)}"
+        name = f"faultspoison{next(numbers)}"
         pattern = f"^s3://{door.landing}/{name}/"
         door.make_table(name, "rows", autoingest=[{"enabled": True, "pattern": pattern}])
         door.s3.put_object(Bucket=door.landing, Key=f"{name}/bad.csv", Body=b"a,b\n1,2\n")
@@ -145,9 +143,12 @@ def test_a_failed_upload_survives_the_death_of_what_clears_up_behind_it(
         wait_for(over, 60)
         assert door.ids(ports, f"{name}.rows") == list(range(10))
 
-    walk = kills(runner, ["CommitFunction", "SettleFunction"], upload)
-    struck = [kill for kill, hit in strike(runner, walk[::stride], upload) if hit]
-    assert len(struck) >= 0.9 * len(walk[::stride])
+    # The bad file's three runs make the same calls; those of the first, and the beginning of the second, are walked.
+    made = kills(runner, ["CommitFunction", "SettleFunction"], upload)
+    calls = Counter(kill.function for kill in made if kill.when == "before")
+    walk = [kill for kill in made if kill.nth <= calls[kill.function] / 3 + 2]
+    struck = [kill for kill, hit in strike(runner, walk, upload) if hit]
+    assert len(struck) >= 0.9 * len(walk)
 
 
 @pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
