@@ -40,10 +40,10 @@ lint: $(STAMP)
 	PYTHONPATH=$(PACKAGES) $(BIN)/lint-imports
 	SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
 
-# What runs in one process each goes side by side; the runner's own tests then have both cores to themselves.
+# The runner's tests come last and by themselves: each of the two processes then has a service of its own running.
 test: lint
-	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/contract tests/integration tests/template
-	$(BIN)/pytest -q -m "not slow" tests/e2e
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests/unit tests/contract tests/integration tests/template
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests/e2e
 
 # Walks every fault at every AWS call and measures what takes long.
 test-slow: $(STAMP)
