@@ -85,7 +85,7 @@ def conclude_run(ports: Ports, run: Run, outcome: Event, actor: str) -> Run:
     """
     decision = move(ports, run, Stopped() if run.state is RunState.STOPPING else outcome, actor)
     after = decision.after
-    if not after.state.terminal and after.state is RunState.STOPPING:
+    if after.state is RunState.STOPPING:
         after = move(ports, after, Stopped(), actor).after
     if committing(after):
         ports.executors[after.executor].resolve(after)

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from pynamodb.exceptions import DoesNotExist, UpdateError
+from pynamodb.exceptions import DoesNotExist
 
 from jobruns.access import AccessKey, Role
 from jobruns.store import keys
+from jobruns.store.conditional import update_if
 from jobruns.store.items import AccessKeyItem
 
 MAX_KEYS = 1000
@@ -38,14 +39,9 @@ class AccessKeys:
             False when there is no such key.
         """
         for pk, sk in ((keys.key_pk(key_id), "KEY"), ("KEYS", key_id)):
-            try:
-                AccessKeyItem(pk=pk, sk=sk).update(
-                    actions=[AccessKeyItem.revoked_at.set(at)], condition=AccessKeyItem.pk.exists()
-                )
-            except UpdateError as error:
-                if error.cause_response_code == "ConditionalCheckFailedException":
-                    return False
-                raise
+            revocation = [AccessKeyItem.revoked_at.set(at)]
+            if not update_if(AccessKeyItem(pk=pk, sk=sk), revocation, AccessKeyItem.pk.exists()):
+                return False
         return True
 
     def all(self) -> list[AccessKey]:

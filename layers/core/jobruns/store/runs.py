@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from pynamodb.connection import Connection
-from pynamodb.exceptions import DoesNotExist, PutError, UpdateError
 from pynamodb.expressions import condition as expressions
 from pynamodb.expressions.update import Action
 
@@ -14,6 +13,7 @@ from jobruns.errors import AlreadyExistsError, ConcurrentRunsExceededError, Conf
 from jobruns.lifecycle import Decision, due_at
 from jobruns.run import Progress, Run, RunEvent, RunState
 from jobruns.store import documents, keys
+from jobruns.store.conditional import save_if, update_if
 from jobruns.store.items import (
     EventItem,
     LastItem,
@@ -166,13 +166,7 @@ class RunWrites:
             False when a run has it already.
         """
         item = RunRefItem(pk=keys.run_pk(org, run_id), sk="REF", kind="run_ref", abandoned=True)
-        try:
-            item.save(condition=RunRefItem.pk.does_not_exist() | (RunRefItem.abandoned == True))  # noqa: E712 - builds an expression
-        except PutError as error:
-            if error.cause_response_code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return save_if(item, RunRefItem.pk.does_not_exist() | (RunRefItem.abandoned == True))  # noqa: E712 - builds an expression
 
     def beat(self, run: Run, at: datetime) -> bool:
         """Note a heartbeat of a run that is going.
@@ -213,13 +207,13 @@ class RunWrites:
         """Let reconcile come back to an unfinished run later, unless the run moved."""
         item = RunItem(pk=keys.job_pk(run.org, run.job), sk=keys.run_sk(run.run_id))
         action = RunItem.due_sk.set(f"{keys.instant(until)}#{run.run_id}")
-        _update_if(item, [action], (RunItem.version == run.version) & RunItem.due_pk.exists())
+        update_if(item, [action], (RunItem.version == run.version) & RunItem.due_pk.exists())
 
     def mark_settled(self, run: Run) -> None:
         """Note that all that follows from the end of a run has been done."""
         item = RunItem(pk=keys.job_pk(run.org, run.job), sk=keys.run_sk(run.run_id))
         actions: list[Action] = [RunItem.settled.set(True), RunItem.due_pk.remove(), RunItem.due_sk.remove()]
-        _update_if(item, actions, RunItem.version == run.version)
+        update_if(item, actions, RunItem.version == run.version)
 
     def mark_last_success(self, run: Run) -> None:
         """Note a success as its job's last by start and by end, unless a later one is noted already."""
@@ -235,15 +229,11 @@ class RunWrites:
                 started_at=run.started_at,
                 ended_at=run.ended_at,
             )
-            try:
-                item.save(condition=LastItem.pk.does_not_exist() | (LastItem.at <= at))
-            except PutError as error:
-                if error.cause_response_code != "ConditionalCheckFailedException":
-                    raise
+            save_if(item, LastItem.pk.does_not_exist() | (LastItem.at <= at))
 
     def _update_running(self, run: Run, actions: list[Action]) -> bool:
         item = RunItem(pk=keys.job_pk(run.org, run.job), sk=keys.run_sk(run.run_id))
-        return _update_if(item, actions, RunItem.state == str(RunState.RUNNING))
+        return update_if(item, actions, RunItem.state == str(RunState.RUNNING))
 
 
 def find_queued(org: str, job: str, limit: int) -> list[str]:
@@ -256,18 +246,6 @@ def find_queued(org: str, job: str, limit: int) -> list[str]:
         page_size=limit,
     )
     return [item.run_id for item in found]
-
-
-def _update_if(item: RunItem, actions: list[Action], condition: Any) -> bool:
-    try:
-        item.update(actions=actions, condition=condition)
-    except UpdateError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    except DoesNotExist:
-        return False
-    return True
 
 
 def _from_raw(raw: dict[str, Any]) -> RunItem:

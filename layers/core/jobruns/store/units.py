@@ -1,9 +1,8 @@
 """Units of work of a run: who has begun and done which, so that a repeated unit is counted once."""
 
-from pynamodb.exceptions import PutError, UpdateError
-
 from jobruns.service.ports import UnitRecord
 from jobruns.store import keys
+from jobruns.store.conditional import save_if, update_if
 from jobruns.store.items import UnitItem
 
 MAX_UNITS = 100_000
@@ -23,13 +22,7 @@ class Units:
         item = UnitItem(
             pk=keys.run_pk(org, run_id), sk=keys.unit_sk(number), kind="unit", number=number, state="RUNNING"
         )
-        try:
-            item.save(condition=UnitItem.pk.does_not_exist())
-        except PutError as error:
-            if error.cause_response_code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return save_if(item, UnitItem.pk.does_not_exist())
 
     def end(self, org: str, run_id: str, record: UnitRecord) -> bool:
         """Note how a begun unit ended.
@@ -41,13 +34,7 @@ class Units:
         """
         item = UnitItem(pk=keys.run_pk(org, run_id), sk=keys.unit_sk(record.number))
         actions = [getattr(UnitItem, name).set(value) for name, value in record.model_dump(exclude={"number"}).items()]
-        try:
-            item.update(actions=actions, condition=UnitItem.state == "RUNNING")
-        except UpdateError as error:
-            if error.cause_response_code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return update_if(item, actions, UnitItem.state == "RUNNING")
 
     def all(self, org: str, run_id: str) -> list[UnitRecord]:
         """Read the units of a run that were begun, by number, consistently."""
