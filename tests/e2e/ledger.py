@@ -14,6 +14,7 @@ from jobruns.service.definitions import define_job
 from jobruns.service.lookups import find_run
 from jobruns.service.ports import Ports
 from jobruns.service.starts import StartRequest, start_run
+from jobruns_data.aws import forget_clients
 from local.runner import Runner
 
 POLL_SECONDS = 0.02
@@ -26,9 +27,14 @@ def open_ports(runner: Runner) -> Iterator[Ports]:
         for name, value in runner.env.items():
             patch.setenv(name, value)
         patch.delenv("AWS_SESSION_TOKEN", raising=False)
-        bootstrap.forget_wiring()
+        _forget_clients()
         yield bootstrap.load_ports()
-        bootstrap.forget_wiring()
+        _forget_clients()
+
+
+def _forget_clients() -> None:
+    bootstrap.forget_wiring()
+    forget_clients()
 
 
 def admin_of(runner: Runner) -> Principal:
