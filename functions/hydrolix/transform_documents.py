@@ -16,6 +16,10 @@ from jobruns.transform import Compression, CsvFormat, JsonFormat, Transform
 COMPRESSIONS = {
     **dict.fromkeys(("", "none", "identity"), Compression.NONE),
     **dict.fromkeys(("gzip", "x-gzip", "gz"), Compression.GZIP),
+    **dict.fromkeys(("bzip2", "x-bzip2", "bz2"), Compression.BZIP2),
+    **dict.fromkeys(("deflate", "flate"), Compression.DEFLATE),
+    "zlib": Compression.ZLIB,
+    "zip": Compression.ZIP,
 }
 SETTINGS: dict[str, Any] = {
     "format_details": {},

@@ -99,6 +99,10 @@ class Compression(StrEnum):
 
     NONE = "none"
     GZIP = "gzip"
+    ZLIB = "zlib"
+    DEFLATE = "deflate"
+    BZIP2 = "bzip2"
+    ZIP = "zip"
 
 
 class _Model(BaseModel):

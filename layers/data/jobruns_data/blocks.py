@@ -141,13 +141,11 @@ def cut_blocks(
     UnreadableFileError
         It is not UTF-8, or a record is too long.
     """
-    rest, line, first = b"", 1, True
+    rest, line = _read_start(stream), 1
     while True:
         want = max(block_bytes, len(rest)) - (0 if len(rest) >= block_bytes else len(rest))
         read = stream.read(want)
         data = rest + read
-        if first:
-            data, first = data.removeprefix(_BOM), False
         if skip_lines:
             data, skipped = _skip(data, skip_lines)
             line, skip_lines = line + skipped, skip_lines - skipped
@@ -168,6 +166,14 @@ def cut_blocks(
         if block:
             yield Block(_checked(block, line), line)
             line += block.count(b"\n")
+
+
+def _read_start(stream: Readable) -> bytes:
+    """Read as far as a byte order mark goes, which may come in pieces, and leave it out."""
+    start = b""
+    while len(start) < len(_BOM) and (piece := stream.read(len(_BOM) - len(start))):
+        start += piece
+    return start.removeprefix(_BOM)
 
 
 def _skip(data: bytes, lines: int) -> tuple[bytes, int]:

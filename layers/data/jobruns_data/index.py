@@ -9,9 +9,10 @@ from pyiceberg.table import Table
 from jobruns.transform import Transform
 from jobruns_data.catalog import TableTarget
 from jobruns_data.errors import UnreadableFileError
+from jobruns_data.packing import Unpacked
 from jobruns_data.readers import read_rows
 from jobruns_data.rejects import RejectSink
-from jobruns_data.source import ObjectStream, Unpacked
+from jobruns_data.source import ObjectStream
 from jobruns_data.units import FailedFile, SourceFile, UnitResult, WrittenFile
 from jobruns_data.writer import LOT_BYTES, RunWriter
 
@@ -68,7 +69,7 @@ def index_unit(
     with RunWriter(table, target.run_prefix(run_id), lot_bytes=lot_bytes) as writer:
         for file in files:
             stream = ObjectStream(file)
-            unpacked = Unpacked(stream, transform.compression)
+            unpacked = Unpacked(stream, transform.compression, packed_bytes=file.size)
             try:
                 for rows in read_rows(unpacked, transform):
                     loaded += rows.batch.num_rows
@@ -80,7 +81,7 @@ def index_unit(
                 writer.discard()
             finally:
                 unpacked.close()
-            bytes_read += stream.position
+            bytes_read += stream.bytes_read
         rejects.flush()
         data_files = [] if failed or not write else writer.finish()
     return UnitResult(

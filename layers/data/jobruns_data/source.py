@@ -1,10 +1,8 @@
-"""Reads an object as a stream: resumed where it breaks, unpacked on the way, never whole in memory."""
+"""Reads an object as a stream: resumed where it breaks, never whole in memory."""
 
 from __future__ import annotations
 
 import io
-import zlib
-from gzip import BadGzipFile, GzipFile
 from typing import TYPE_CHECKING, Final, Protocol
 
 from botocore.exceptions import (
@@ -16,7 +14,6 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
-from jobruns.transform import Compression
 from jobruns_data.aws import s3_client
 from jobruns_data.errors import UnreadableFileError
 from jobruns_data.units import SourceFile
@@ -24,10 +21,9 @@ from jobruns_data.units import SourceFile
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ObjectStream", "Readable", "Unpacked"]
+__all__ = ["ObjectStream", "Readable"]
 
 _RESUMES: Final = 5
-_READ_BYTES: Final = 1 << 20
 _BROKEN: Final = (HTTPClientError, IncompleteReadError, ResponseStreamingError, BotocoreConnectionError)
 
 _REFUSALS: Final[dict[str, str]] = {
@@ -52,7 +48,8 @@ class ObjectStream(io.RawIOBase):
     """The bytes of one S3 object.
 
     A connection that breaks is opened again at the byte where it broke, a bounded number of times, and only if the
-    object is still the same.
+    object is still the same. Reading may go on at any other byte, which asks S3 anew; ``bytes_read`` counts all that
+    came.
 
     Parameters
     ----------
@@ -74,11 +71,31 @@ class ObjectStream(io.RawIOBase):
         self._body: io.RawIOBase | None = None
         self._length: int | None = None
         self._broken = 0
-        self.position = 0
+        self._position = 0
+        self.bytes_read = 0
 
     def readable(self) -> bool:
         """Whether it can be read: always."""
         return True
+
+    def seekable(self) -> bool:
+        """Whether it can be read from anywhere: always."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go on reading somewhere else; the object's size is that which it was listed with."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}[whence]
+        target = start + offset
+        if target < 0:
+            raise ValueError(f"there is no byte {target}")
+        if target != self._position:
+            self._let_go()
+            self._position = target
+        return target
+
+    def tell(self) -> int:
+        """Tell which byte comes next."""
+        return self._position
 
     def readinto(self, buffer: object, /) -> int:
         """Fill the buffer as far as one read gives."""
@@ -89,29 +106,38 @@ class ObjectStream(io.RawIOBase):
 
     def close(self) -> None:
         """Let the connection go."""
+        self._let_go()
+        super().close()
+
+    def _let_go(self) -> None:
         if self._body is not None:
             self._body.close()
             self._body = None
-        super().close()
 
     def _read(self, size: int) -> bytes:
         while True:
             try:
                 if self._body is None:
-                    if self._length is not None and self.position >= self._length:
-                        return b""
+                    if self._position and self._position >= self._end:
+                        return b""  # S3 refuses a range that begins at the end
                     self._open()
                 data: bytes = self._body.read(size)  # type: ignore[union-attr]  # _open sets it
-                if not data and size and self._length is not None and self.position < self._length:
-                    raise IncompleteReadError(actual_bytes=self.position, expected_bytes=self._length)
+                if not data and size and self._position < self._end:
+                    raise IncompleteReadError(actual_bytes=self._position, expected_bytes=self._end)
             except _BROKEN as error:
                 self._body = None
                 self._broken += 1
                 if self._broken > _RESUMES:
                     raise UnreadableFileError(f"the connection broke {self._broken} times: {error}") from error
                 continue
-            self.position += len(data)
+            self._position += len(data)
+            self.bytes_read += len(data)
             return data
+
+    @property
+    def _end(self) -> int:
+        """Where the object ends: as S3 said when it was opened, before that as it was listed."""
+        return self._file.size if self._length is None else self._length
 
     def _open(self) -> None:
         request: dict[str, str] = {"Bucket": self._file.bucket, "Key": self._file.key}
@@ -119,8 +145,8 @@ class ObjectStream(io.RawIOBase):
             request["IfMatch"] = self._etag
         if self._file.version_id is not None:
             request["VersionId"] = self._file.version_id
-        if self.position:
-            request["Range"] = f"bytes={self.position}-"
+        if self._position:
+            request["Range"] = f"bytes={self._position}-"
         try:
             answer = self._client.get_object(**request)  # type: ignore[arg-type]  # only the literal keys above
         except ClientError as error:
@@ -131,50 +157,8 @@ class ObjectStream(io.RawIOBase):
             raise UnreadableFileError(f"S3 cannot be asked: {error}") from error
         self._etag = answer["ETag"]
         if self._length is None:
-            self._length = answer["ContentLength"]
+            self._length = self._position + answer["ContentLength"]
         self._body = answer["Body"]  # type: ignore[assignment]  # StreamingBody reads and closes alike
-
-
-class Unpacked:
-    """The content of a stream, decompressed as it is read.
-
-    Parameters
-    ----------
-    stream : io.RawIOBase
-    compression : Compression
-    """
-
-    def __init__(self, stream: io.RawIOBase, compression: Compression) -> None:
-        self._buffered = io.BufferedReader(stream, _READ_BYTES)
-        self._unzip: GzipFile | None = None
-        self._gzip = compression is Compression.GZIP
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes, none at the end.
-
-        Raises
-        ------
-        UnreadableFileError
-            The content is not gzip, corrupt, or ends too early.
-        """
-        if not self._gzip:
-            return self._buffered.read(size)
-        if self._unzip is None:
-            if not (magic := self._buffered.peek(2)[:2]):
-                return b""  # an empty object holds no rows, packed or not
-            if magic != b"\x1f\x8b":
-                raise UnreadableFileError("it is not gzip; set the transform's compression to none or upload it packed")
-            self._unzip = GzipFile(fileobj=self._buffered)
-        try:
-            return self._unzip.read(size)
-        except EOFError as error:
-            raise UnreadableFileError("the gzip data ends too early; upload the complete file") from error
-        except (BadGzipFile, zlib.error) as error:
-            raise UnreadableFileError(f"the gzip data is corrupt ({error}); upload it again") from error
-
-    def close(self) -> None:
-        """Close the stream below too."""
-        self._buffered.close()
 
 
 def _refusal(error: ClientError) -> str:

@@ -123,7 +123,7 @@ REFUSED = [
      ("settings", "output_columns")),
     (document(columns=[AT, AT]), ("settings", "output_columns")),
     (document(columns=[AT, "x"]), ("settings", "output_columns", 1)),
-    (document(compression="zip"), ("settings", "compression")),
+    (document(compression="rar"), ("settings", "compression")),
     (document(sql_transform="select 1"), ("settings", "sql_transform")),
     (document(format_details={"delimiter": "ab"}), ("settings", "format_details")),
     (document(format_details={"delimiter": ",", "quote": ","}), ("settings", "format_details")),

@@ -1,8 +1,14 @@
 """Units of files become data files, rejects and counts; a file that cannot be read is named, never raised."""
 
+import bz2
 import gzip
+import io
 import json
 import re
+import secrets
+import zipfile
+import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +28,13 @@ DAY_1 = "2024-01-01T00:00:00Z"
 
 def lines(first: int, last: int, month: int = 1) -> str:
     return "".join(f"2024-{month:02}-01T00:00:00Z,{i},n{i}\n" for i in range(first, last))
+
+
+def zipped(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("rows.csv", data)
+    return packed.getvalue()
 
 
 def test_rows_of_several_files_are_loaded_by_month(lake: Lake) -> None:
@@ -103,6 +116,44 @@ def test_gzip_of_several_members(lake: Lake) -> None:
     data = gzip.compress((HEADER + lines(0, 3)).encode()) + gzip.compress(lines(3, 5).encode(), mtime=0)
     result = lake.index(lake.put("a.csv.gz", data))
     assert (result.rows_loaded, result.bytes_read) == (5, len(data))
+
+
+@pytest.mark.parametrize(
+    ("compression", "pack"),
+    [
+        (Compression.ZLIB, zlib.compress),
+        (Compression.DEFLATE, lambda data: zlib.compress(data, wbits=-zlib.MAX_WBITS)),
+        (Compression.BZIP2, bz2.compress),
+        (Compression.ZIP, zipped),
+    ],
+)
+def test_every_packing_is_read_from_the_bucket(
+    lake: Lake, compression: Compression, pack: Callable[[bytes], bytes]
+) -> None:
+    lake.transform = lake.transform.model_copy(update={"compression": compression})
+    data = pack((HEADER + lines(0, 5000)).encode())
+    result = lake.index(lake.put("a.packed", data))
+    assert (result.rows_loaded, result.rows_rejected, result.failed) == (5000, 0, ())
+    assert result.bytes_read >= len(data)
+
+
+def test_a_zip_is_read_once_and_its_end_before(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.transform = lake.transform.model_copy(update={"compression": Compression.ZIP})
+    noise = "".join(f"{DAY_1},{number},{secrets.token_hex(60)}\n" for number in range(40_000))
+    file = lake.put("a.zip", zipped((HEADER + noise).encode()))
+    opened: list[str | None] = []
+    get = s3_client().get_object
+
+    def count(**request: Any) -> Any:
+        opened.append(request.get("Range"))
+        return get(**request)
+
+    monkeypatch.setattr(s3_client(), "get_object", count)
+    result = lake.index(file)
+    assert (result.rows_loaded, result.failed) == (40_000, ())
+    assert len(opened) <= 6
+    # Beside the whole of it only what a read from near the end gives, a buffer at a time.
+    assert file.size <= result.bytes_read <= file.size + 5 * (1 << 20)
 
 
 PACKED = gzip.compress((HEADER + lines(0, 5000)).encode(), mtime=0)  # tests are named after it

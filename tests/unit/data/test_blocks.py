@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobruns.transform import CsvFormat
@@ -51,6 +51,8 @@ def test_walking_from_quote_to_quote_finds_what_the_expression_finds(text: str) 
 
 
 @given(st.binary(max_size=200), st.integers(1, 50))
+@example(b"\xef\xbb\xbf", 1)
+@example(b"\xef\xbb\xbfa,b\n", 2)
 def test_any_bytes_come_back_or_are_refused(data: bytes, size: int) -> None:
     if (text := data.removeprefix(b"\xef\xbb\xbf")).decode(errors="replace").encode() == text:
         assert b"".join(block.data for block in blocks(data, size)) == text

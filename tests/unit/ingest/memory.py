@@ -105,11 +105,14 @@ class World:
         return Ports(
             runs=_Runs(outside),  # type: ignore[arg-type]
             jobs=_Jobs(outside),  # type: ignore[arg-type]
+            bookmarks=outside,
             documents=_Documents(outside),  # type: ignore[arg-type]
             units=outside,
             machine=_Machine(),  # type: ignore[arg-type]
             executors=executors,
             objects=outside,
+            triggers=outside,
+            schedules=outside,
             clock=lambda: self.now,
         )
 
