@@ -18,7 +18,8 @@ from jobruns.run import Run, RunState
 from jobruns.service.loads import load_table
 from jobruns.service.lookups import find_run
 from jobruns.service.ports import Ports
-from jobruns.service.starts import StartRequest, retry_run
+from jobruns.service.retries import retry_run
+from jobruns.service.starts import StartRequest
 from jobruns.service.stops import stop_run
 from jobruns.service.tables import find_table_by_name, find_transform
 from jobruns.table import Table, TableTransform

@@ -23,13 +23,13 @@ tracer = Tracer()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """End a load as ``action`` says: commit, fail (with ``failure``), discard."""
     logger.append_keys(run_id=event["run_id"], job_name=event["job"], action=event["action"])
-    ports, lake_bucket = load_ports(), load_settings().lake_bucket
+    ports, work, lake_bucket = load_ports(), load_work_objects(), load_settings().lake_bucket
     try:
-        load = open_load(ports, lake_bucket, event["org"], event["job"], event["run_id"])
+        load = open_load(ports, work, lake_bucket, event["org"], event["job"], event["run_id"])
     except (NotFoundError, InvalidInputError) as error:
         run = _give_up(ports, load_run(ports, event["org"], event["job"], event["run_id"]), error)
     else:
-        run = _conclude(Conclusion(ports, load_work_objects(), lake_bucket, load), event, context)
+        run = _conclude(Conclusion(ports, work, lake_bucket, load), event, context)
     logger.info("concluded", extra={"state": str(run.state), "reason": run.message})
     return {"state": str(run.state)}
 

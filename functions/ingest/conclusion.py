@@ -8,19 +8,21 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from pyiceberg.exceptions import NoSuchTableError
 
+from ingest.bookmarks import LoadBookmark, TakenMeanwhileError, find_outcome
 from ingest.load import Load
 from ingest.results import Results, read_results
 from jobruns.aws.objects import WorkObjects
+from jobruns.bookmark import BOOKMARK_CONFLICT
 from jobruns.causes import read_cause
-from jobruns.errors import CommitInProgressError, IllegalTransitionError
+from jobruns.errors import BookmarkConflictError, CommitInProgressError, IllegalTransitionError
 from jobruns.lifecycle import committing
 from jobruns.listing import Unit, read_lines
-from jobruns.run import Run, RunState
+from jobruns.run import BookmarkOption, Run, RunState
 from jobruns.service.ports import Ports
 from jobruns.service.uploads import FAILED_FILES_METRIC
 from jobruns.service.work import begin_commit, conclude_work, fail_listing, load_run, recount
-from jobruns_data.catalog import load_table, open_catalog
-from jobruns_data.commit import CommitOutcome, commit_run, discard_run, find_commit
+from jobruns_data.catalog import open_catalog
+from jobruns_data.commit import CommitOutcome, commit_run, discard_run
 from jobruns_data.errors import UncommittableError
 from jobruns_data.units import FailedFile
 
@@ -31,6 +33,9 @@ NAMED_FILES = 5
 """Failed files the message of a run names; all of them are in the work bucket."""
 
 FILE_FAILED = "SourceError"
+
+_CODES = {BookmarkConflictError.__name__: BOOKMARK_CONFLICT}
+"""Error codes of runs that do not bear the name of the error."""
 
 logger = Logger(child=True)
 
@@ -64,6 +69,8 @@ class Conclusion:
         ------
         CommitConflictError
             The table has too many writers; call again.
+        BookmarkConflictError
+            Another run of the job is committing; call again.
         """
         run = self.load.run
         if run.state is not RunState.RUNNING:
@@ -75,7 +82,7 @@ class Conclusion:
         if results.missing:
             units = ", ".join(map(str, results.missing[:NAMED_FILES]))
             return self._fail(f"{len(results.missing)} of {total} units have no result: {units}", "ResultMissing")
-        if self.load.spec.dry_run or not results.rows:
+        if self.load.spec.dry_run or not (results.rows or run.bookmark_option is BookmarkOption.ENABLE):
             return self._succeed(results, None)
         return self._commit(results, remaining_seconds)
 
@@ -90,9 +97,10 @@ class Conclusion:
         run = self.load.run
         if run.state is not RunState.RUNNING:
             return self._leave_be(run)
+        error = _CODES.get(error, error)
         undecided = committing(run)
         if undecided:
-            outcome = self._find_commit()
+            outcome = find_outcome(self.lake_bucket, self.load)
             if outcome is not None:
                 return self._succeed(read_results(self.work, self.load, run.progress.units_total), outcome)
             if run.committing_until_at is not None and self.ports.clock() < run.committing_until_at:
@@ -112,9 +120,13 @@ class Conclusion:
         # A commit that cannot be decided is tried until the run's own deadline; then it may be given up.
         if not committing(run) or self.ports.clock() < run.deadline_at:
             try:
-                run = begin_commit(self.ports, run, math.ceil(remaining_seconds) + FENCE_MARGIN_SECONDS)
+                run = self._begin(run, results, remaining_seconds)
             except IllegalTransitionError:
                 return self._leave_be(load_run(self.ports, run.org, run.job, run.run_id))
+            except TakenMeanwhileError as error:
+                return self._fail(error.message, BOOKMARK_CONFLICT)
+        if not results.rows:
+            return self._succeed(results, None)  # the files without rows are taken all the same
         try:
             outcome = commit_run(open_catalog(self.lake_bucket), self.load.target, run.run_id, results.units)
         except (UncommittableError, NoSuchTableError) as error:
@@ -122,12 +134,13 @@ class Conclusion:
             return self._fail(f"the rows cannot be committed: {error}", type(error).__name__, conclusive=True)
         return self._succeed(results, outcome)
 
-    def _find_commit(self) -> CommitOutcome | None:
-        try:
-            table = load_table(open_catalog(self.lake_bucket), self.load.target)
-        except NoSuchTableError:
-            return None
-        return find_commit(table, self.load.run.run_id)
+    def _begin(self, run: Run, results: Results, remaining_seconds: float) -> Run:
+        step = None
+        # A run that is committing holds the bookmark already.
+        if run.bookmark_option is BookmarkOption.ENABLE and not committing(run):
+            bookmark = LoadBookmark(self.ports, self.work, self.lake_bucket, self.load)
+            step = bookmark.propose_step(len(results.units))
+        return begin_commit(self.ports, run, math.ceil(remaining_seconds) + FENCE_MARGIN_SECONDS, step)
 
     def _succeed(self, results: Results, outcome: CommitOutcome | None) -> Run:
         load = self.load
@@ -196,7 +209,8 @@ class Conclusion:
 
 def _describe(load: Load, metrics: dict[str, Any]) -> str:
     if not metrics["files"]:
-        return "found no files to load"
+        known = load.run.bookmark_option is not BookmarkOption.DISABLE
+        return "found no files that were not loaded before" if known else "found no files to load"
     verb = "would have loaded" if load.spec.dry_run else "loaded"
     text = f"{verb} {metrics['rows_loaded']} rows from {metrics['files']} files"
     if metrics["rows_rejected"]:

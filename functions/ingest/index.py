@@ -31,9 +31,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Index one unit; see `index_load`."""
     unit = Unit.model_validate(event["unit"])
     logger.append_keys(run_id=event["run_id"], job_name=event["job"], unit=unit.unit)
-    ports, lake_bucket = load_ports(), load_settings().lake_bucket
-    load = open_load(ports, lake_bucket, event["org"], event["job"], event["run_id"])
-    index_load(ports, load_work_objects(), load, unit, lake_bucket)
+    ports, work, lake_bucket = load_ports(), load_work_objects(), load_settings().lake_bucket
+    load = open_load(ports, work, lake_bucket, event["org"], event["job"], event["run_id"])
+    index_load(ports, work, load, unit, lake_bucket)
     return {"unit": unit.unit}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from ingest.bookmarks import LoadBookmark
 from ingest.load import Load, find_load_transform, open_load
 from ingest.sources import Reach, find_files
 from jobruns.aws.objects import WorkObjects
@@ -26,10 +27,10 @@ tracer = Tracer()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """List a run's files; see `list_load`."""
     logger.append_keys(run_id=event["run_id"], job_name=event["job"])
-    ports, settings = load_ports(), load_settings()
-    load = open_load(ports, settings.lake_bucket, event["org"], event["job"], event["run_id"])
+    ports, work, settings = load_ports(), load_work_objects(), load_settings()
+    load = open_load(ports, work, settings.lake_bucket, event["org"], event["job"], event["run_id"], fix=True)
     reach = Reach(load.run.org, settings.landing_bucket, frozenset({settings.lake_bucket, settings.work_bucket}))
-    units = list_load(ports, load_work_objects(), load, settings.lake_bucket, reach)
+    units = list_load(ports, work, load, settings.lake_bucket, reach)
     return {"units": units, "units_key": load.units_key}
 
 
@@ -47,6 +48,8 @@ def list_load(ports: Ports, work: WorkObjects, load: Load, lake_bucket: str, rea
     ------
     SourceError, InvalidInputError, NotFoundError, SchemaConflictError
         Trying again is no use: the run cannot be done as it was asked for.
+    BookmarkConflictError
+        Another run of the job is committing; ask again.
     """
     run = load.run
     if run.state is not RunState.RUNNING:
@@ -54,8 +57,9 @@ def list_load(ports: Ports, work: WorkObjects, load: Load, lake_bucket: str, rea
     if not work.exists(load.units_key):
         begin_listing(ports, run)
         ensure_table(open_catalog(lake_bucket), load.target, find_load_transform(ports, load))
-        files = select_files(find_files(load.spec, work.get, reach), load.spec.pattern, load.spec.max_files)
-        groups = group_files(files, load.spec.unit_bytes)
+        bookmark = LoadBookmark(ports, work, lake_bucket, load)
+        found = bookmark.leave_out_taken(find_files(load.spec, work.get, reach))
+        groups = group_files(select_files(found, load.spec.pattern, load.spec.max_files), load.spec.unit_bytes)
         units = write_units(groups, f"{load.prefix}files/{secrets.token_hex(4)}-", work.put)
         work.put_new(load.units_key, b"[%s]" % b",".join(unit.model_dump_json().encode() for unit in units))
     count = len(work.get_json(load.units_key))

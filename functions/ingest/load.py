@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
+from jobruns.aws.objects import WorkObjects
+from jobruns.load_options import read_load_options
 from jobruns.run import Run
-from jobruns.service.definitions import describe_invalid
+from jobruns.service.load_requests import read_load_members, resolve_load
 from jobruns.service.ports import Ports
 from jobruns.service.starts import load_arguments
 from jobruns.service.tables import find_table_by_id, find_transform
@@ -57,24 +57,47 @@ class Load:
         return f"runs/rejects/{self.table.org}/{self.table.database}.{self.table.lake_table}/"
 
 
-def open_load(ports: Ports, lake_bucket: str, org: str, job: str, run_id: str) -> Load:
+def open_load(
+    ports: Ports, work: WorkObjects, lake_bucket: str, org: str, job: str, run_id: str, *, fix: bool = False
+) -> Load:
     """Read a run and its table.
+
+    Parameters
+    ----------
+    ports : Ports
+    work : WorkObjects
+    lake_bucket : str
+    org, job, run_id : str
+        Which run.
+    fix : bool
+        Whether names in the run's arguments are looked up for good: all its functions then load by the same transform,
+        also where the table gets another default meanwhile.
 
     Raises
     ------
     NotFoundError
-        There is no such run, or its table has been deleted.
+        There is no such run, or no such table (any more).
     InvalidInputError
         The run's arguments are not those of a load.
     """
     run = load_run(ports, org, job, run_id)
-    try:
-        spec = LoadSpec.model_validate(load_arguments(ports, run))
-    except ValidationError as error:
-        raise describe_invalid(error) from None
+    spec = _read_spec(ports, work, run, fix=fix)
     table = find_table_by_id(ports, org, spec.table_id)
     target = TableTarget(table.database, table.lake_table, f"s3://{lake_bucket}/{table.location}")
     return Load(run, spec, table, target)
+
+
+def _read_spec(ports: Ports, work: WorkObjects, run: Run, *, fix: bool) -> LoadSpec:
+    arguments = load_arguments(ports, run)
+    options = read_load_options(arguments)
+    if options is None:
+        return read_load_members(arguments)
+    key = f"runs/{run.run_id}/load.json"
+    if not work.exists(key):
+        spec = resolve_load(ports, run, options)
+        if not fix or work.put_new(key, spec.model_dump_json().encode()):
+            return spec
+    return LoadSpec.model_validate_json(work.get(key))
 
 
 def find_load_transform(ports: Ports, load: Load) -> Transform:

@@ -5,8 +5,10 @@ from typing import Any
 
 from jobruns.causes import read_cause
 from jobruns.lifecycle import Event, Failed, Succeeded, TimedOut
+from jobruns.run import Executor, RunState
 
 _TIMEOUTS = frozenset({"States.Timeout", "States.HeartbeatTimeout"})
+_SANDBOX_GONE = "Runtime.ExitError"
 MAX_RETURNED_CHARACTERS = 1000
 
 
@@ -17,7 +19,8 @@ def read_outcome(event: dict[str, Any]) -> Event:
     ----------
     event : dict
         The state's input: the execution's input, with ``failure`` (``Error``, ``Cause``) where a task failed, with
-        ``result`` where it ended. For a user's function ``result`` holds what it ``returned``.
+        ``result`` where it ended. ``result`` holds what was ``returned``: anything by a user's function, how the script
+        ended by the function that runs scripts.
 
     Returns
     -------
@@ -30,9 +33,23 @@ def read_outcome(event: dict[str, Any]) -> Event:
     result = event.get("result")
     if isinstance(result, dict) and "returned" in result:
         returned = result["returned"]
+        if event.get("executor") == Executor.PYTHON_SCRIPT:
+            return _read_script(returned)
         message = None if returned is None else json.dumps(returned, ensure_ascii=False)[:MAX_RETURNED_CHARACTERS]
         return Succeeded(message)
     return Failed("its executor ended without saying how the work went", "NoOutcome")
+
+
+def _read_script(ending: dict[str, Any]) -> Event:
+    """Read what ``scripts.endings`` wrote."""
+    message = ending["message"]
+    match ending["state"]:
+        case RunState.SUCCEEDED:
+            return Succeeded(message)
+        case RunState.TIMEOUT:
+            return TimedOut(message)
+    # STOPPED too: a run that nobody asked to stop and whose script was killed all the same has failed.
+    return Failed(message, ending["error_code"])
 
 
 def _read_failure(error: str, cause: str, event: dict[str, Any]) -> Event:
@@ -41,4 +58,23 @@ def _read_failure(error: str, cause: str, event: dict[str, Any]) -> Event:
         beat = event.get("heartbeat_seconds")
         limit = f"it did not end within {event['timeout_seconds']} seconds"
         return TimedOut(f"{limit}, or sent no heartbeat for {beat} seconds" if beat else limit)
-    return Failed(read_cause(cause) or error, error or "Failed")
+    message = read_cause(cause) or error
+    match event.get("executor"):
+        case Executor.SPARK:
+            message = _spark_details(cause) or message
+        case Executor.PYTHON_SCRIPT if error == _SANDBOX_GONE:
+            message = f"what ran the script was killed, as happens when memory runs out: {message}"
+    return Failed(message, error or "Failed")
+
+
+def _spark_details(cause: str) -> str | None:
+    """Give EMR's own words: the cause of a job that failed is the job run, as GetJobRun describes it."""
+    try:
+        job_run = json.loads(cause)
+    except ValueError:
+        return None
+    if not isinstance(job_run, dict) or "State" not in job_run:
+        return None
+    return str(
+        job_run.get("StateDetails") or f"the Spark job run {job_run.get('JobRunId')} ended as {job_run['State']}"
+    )

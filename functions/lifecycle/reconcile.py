@@ -8,6 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobruns.bootstrap import load_ports
+from jobruns.service.activation import complete_triggers
 from jobruns.service.ports import ExecutionStatus
 from jobruns.service.reconciliation import reconcile_execution, reconcile_runs
 
@@ -22,14 +23,16 @@ STATUS_CHANGE = "Step Functions Execution Status Change"
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Look after one execution's run, or after all that are due."""
+    """Look after one execution's run, or after all runs and triggers that are due."""
     if event.get("detail-type") == STATUS_CHANGE:
         return _reconcile_execution(event["detail"])
     sweep = reconcile_runs(load_ports())
+    triggers = complete_triggers(load_ports())
     # A run that the sweep had to end was lost by something that should have ended it: the alarm counts these.
     metrics.add_metric("RunsOverdue", MetricUnit.Count, len(sweep.ended) + len(sweep.failed))
-    logger.info("swept", extra={"sweep": {name: getattr(sweep, name) for name in sweep.__slots__}})
-    return {name: len(getattr(sweep, name)) for name in sweep.__slots__}
+    swept = {name: getattr(sweep, name) for name in sweep.__slots__} | {"triggers": triggers}
+    logger.info("swept", extra={"sweep": swept})
+    return {name: len(done) for name, done in swept.items()}
 
 
 def _reconcile_execution(detail: dict[str, Any]) -> dict[str, Any]:

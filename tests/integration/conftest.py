@@ -5,29 +5,45 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
 import botocore.client
 import pytest
+from botocore.loaders import JSONFileLoader, Loader
 from moto import mock_aws
 from samcli.yamlhelper import yaml_parse
 
 from jobruns.access import Principal, Role
-from jobruns.aws.executors import ExternalExecutor, FunctionExecutor
+from jobruns.aws.executors import ExternalExecutor, FunctionExecutor, NoopExecutor, ScriptExecutor, SparkExecutor
 from jobruns.run import Executor, Run, RunState
 from jobruns.service.ports import ExecutionStatus, Ports
 from jobruns.store import Store
+from jobruns.trigger import Trigger
 from local.emulator import dynamodb
 
 ROOT = Path(__file__).parents[2]
 TABLE = "ledger"
 
+# moto forgets boto3's session with every test, and each session would read the descriptions of its services anew.
+_read_description = cache(JSONFileLoader().load_file)
+JSONFileLoader.load_file = lambda self, path: _read_description(path)  # type: ignore[method-assign]
+# Nor list them: each of its clients looks into some hundred directories.
+_list_services = cache(Loader().list_available_services)
+Loader.list_available_services = lambda self, type_name: _list_services(type_name)  # type: ignore[method-assign]
+
+
+@cache  # reading the template takes as long as many a test
+def _describe_table() -> dict[str, Any]:
+    description: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["LedgerTable"]
+    return description["Properties"]
+
 
 def make_ledger_table(name: str = TABLE) -> None:
     """Create the ledger's table as the template describes it."""
-    described = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["LedgerTable"]["Properties"]
+    described = _describe_table()
     wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     boto3.client("dynamodb").create_table(TableName=name, **{key: described[key] for key in wanted})
 
@@ -83,6 +99,24 @@ class RecordingExecutor(ExternalExecutor):
 
     def settle(self, run: Run) -> None:
         self.calls.append(("settle", run.state))
+
+
+@dataclass
+class RecordingSchedules:
+    """Stands for EventBridge Scheduler: the schedules there are, by activation; fails when told to."""
+
+    held: dict[str, Trigger] = field(default_factory=dict)
+    failure: Exception | None = None
+
+    def put(self, trigger: Trigger) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.held.setdefault(str(trigger.activation_id), trigger)
+
+    def remove(self, activation_id: str) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.held.pop(activation_id, None)
 
 
 class MemoryObjects:
@@ -150,10 +184,19 @@ def ingest() -> RecordingExecutor:
 
 
 @pytest.fixture
-def ports(store: Store, clock: Clock, machine: RecordingMachine, ingest: RecordingExecutor) -> Ports:
+def schedules() -> RecordingSchedules:
+    return RecordingSchedules()
+
+
+@pytest.fixture
+def ports(
+    store: Store, clock: Clock, machine: RecordingMachine, ingest: RecordingExecutor, schedules: RecordingSchedules
+) -> Ports:
+    objects = MemoryObjects()
     return Ports(
         runs=store.runs,
         jobs=store.jobs,
+        bookmarks=store.bookmarks,
         documents=store.documents,
         units=store.units,
         machine=machine,
@@ -161,8 +204,13 @@ def ports(store: Store, clock: Clock, machine: RecordingMachine, ingest: Recordi
             Executor.EXTERNAL: ExternalExecutor(),
             Executor.LAMBDA: FunctionExecutor(),
             Executor.INGEST: ingest,
+            Executor.PYTHON_SCRIPT: ScriptExecutor("arn:aws:lambda:us-east-1:123456789012:function:script", objects),
+            Executor.SPARK: SparkExecutor("00f1", "arn:aws:iam::123456789012:role/spark", "/jobruns/test/runs/output"),
+            Executor.NOOP: NoopExecutor(),
         },
-        objects=MemoryObjects(),
+        objects=objects,
+        triggers=store.triggers,
+        schedules=schedules,
         clock=clock,
     )
 
@@ -195,3 +243,61 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Counter[str]]:
         return taken
 
     return take
+
+
+@dataclass
+class LambdaTime:
+    """What the functions ask of Lambda's context."""
+
+    function_name: str = "ours"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:ours"
+    aws_request_id: str = "request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 300_000
+
+
+class KilledError(BaseException):
+    """The process dies: nothing of ours catches this."""
+
+
+@dataclass
+class Kill:
+    """Kills at the `nth` AWS call from now on, before it has an effect or after it."""
+
+    nth: int = 0
+    when: str = "before"
+    seen: int = 0
+    paused: bool = False
+    calls: list[str] = field(default_factory=list)
+
+    def arm(self, nth: int, when: str) -> None:
+        self.nth, self.when, self.seen = nth, when, 0
+        self.calls.clear()
+
+    def disarm(self) -> None:
+        self.nth = 0
+        self.paused = False
+
+
+@pytest.fixture
+def kill(monkeypatch: pytest.MonkeyPatch) -> Kill:
+    armed = Kill()
+    send = botocore.client.BaseClient._make_api_call
+
+    def call(self: Any, operation: str, parameters: Any) -> Any:
+        if armed.paused:
+            return send(self, operation, parameters)
+        armed.seen += 1
+        armed.calls.append(operation)
+        strikes = armed.nth == armed.seen
+        if strikes and armed.when == "before":
+            raise KilledError(operation)
+        answer = send(self, operation, parameters)
+        if strikes:
+            raise KilledError(operation)
+        return answer
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+    return armed

@@ -16,7 +16,12 @@ from typing import Any
 import jwt
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from jobruns.errors import AccessDeniedError, NotAuthenticatedError
+from jobruns.errors import (
+    AccessDeniedError,
+    MalformedCredentialError,
+    MissingCredentialError,
+    NotAuthenticatedError,
+)
 
 KEY_ID_PREFIX = "JRAK"
 TOKEN_SECONDS = 86400
@@ -192,7 +197,7 @@ class Credential(BaseModel):
 
         Raises
         ------
-        NotAuthenticatedError
+        MalformedCredentialError
             It is not base64 of ``<key id>:<secret>``.
         """
         try:
@@ -200,7 +205,7 @@ class Credential(BaseModel):
         except ValueError:
             colon = ""
         if not colon:
-            raise NotAuthenticatedError("the Authorization header must be Basic with base64 of <key id>:<secret>")
+            raise MalformedCredentialError("the Authorization header must be Basic with base64 of <key id>:<secret>")
         return cls(key_id=key_id, secret=secret)
 
 
@@ -218,8 +223,10 @@ def read_credential(headers: dict[str, str], master: str, now: datetime) -> Cred
 
     Raises
     ------
+    MissingCredentialError
+        There is none.
     NotAuthenticatedError
-        There is none, or it cannot be read.
+        It cannot be read, or is a token whose signature or time is wrong.
     """
     scheme, _, rest = headers.get("authorization", "").partition(" ")
     match scheme.lower():
@@ -229,7 +236,7 @@ def read_credential(headers: dict[str, str], master: str, now: datetime) -> Cred
             return Credential.from_basic(rest.strip())
     if api_key := headers.get("x-api-key"):
         return Credential.from_token(api_key.strip(), master, now)
-    raise NotAuthenticatedError("send a key as Authorization: Bearer, as Authorization: Basic, or as x-api-key")
+    raise MissingCredentialError("send a key as Authorization: Bearer, as Authorization: Basic, or as x-api-key")
 
 
 def admit(key: AccessKey | None, credential: Credential, master: str, now: datetime) -> Principal:

@@ -4,11 +4,13 @@ Remembering a key saves a read on every request. The price is that a revoked key
 more, in a process that saw it before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from jobruns.access import AccessKey, Credential, Principal, admit, issue_token, read_credential
+from jobruns.access import AccessKey, Credential, Principal, admit, issue_token, key_secret, read_credential
+from jobruns.errors import UnknownKeyError, WrongSignatureError
+from jobruns.signatures import SignedRequest, read_claim
 
 MEMORY_SECONDS = 30
 MAX_REMEMBERED = 1000
@@ -54,6 +56,39 @@ class Authenticator:
         """
         lower = {name.lower(): value for name, value in headers.items()}
         return self.accept(read_credential(lower, self._master(), self._clock()))
+
+    def authenticate_signed(
+        self, request: SignedRequest, *, region: str, service: str, must_sign: Collection[str] = ()
+    ) -> Principal:
+        """Find out who signed a request with AWS Signature Version 4.
+
+        An unknown key takes the same steps as a known one: a secret is derived and the signatures are compared.
+
+        Parameters
+        ----------
+        request : SignedRequest
+            As it was sent.
+        region, service : str
+            What it must be signed for.
+        must_sign : collection of str
+            Lower-case names of headers that must be signed beside those that always must.
+
+        Raises
+        ------
+        NotAuthenticatedError
+            Nobody we know; which of its subclasses says why.
+        """
+        now = self._clock()
+        claim = read_claim(request, region=region, service=service, now=now, must_sign=must_sign)
+        key = self._key(claim.key_id)
+        holds = claim.holds(key_secret(self._master(), claim.key_id))
+        if key is None or not key.usable(now):
+            raise UnknownKeyError("the key that signed the request is unknown, expired or revoked")
+        if not holds:
+            raise WrongSignatureError(
+                "the signature does not fit the request; check the secret, and that nothing changes requests on the way"
+            )
+        return Principal(org=key.org, name=key.key_id, role=key.role)
 
     def accept(self, credential: Credential) -> Principal:
         """Find out whose a credential is.

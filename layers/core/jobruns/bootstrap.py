@@ -8,9 +8,17 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from jobruns.authentication import Authenticator
 from jobruns.aws import clients
-from jobruns.aws.executors import ExternalExecutor, FunctionExecutor, IngestExecutor
+from jobruns.aws.executors import (
+    ExternalExecutor,
+    FunctionExecutor,
+    IngestExecutor,
+    NoopExecutor,
+    ScriptExecutor,
+    SparkExecutor,
+)
 from jobruns.aws.machine import LifecycleMachine
 from jobruns.aws.objects import WorkObjects
+from jobruns.aws.schedules import EventSchedules
 from jobruns.aws.upload_queue import UploadQueue
 from jobruns.run import Executor, Run
 from jobruns.service.ports import Ports
@@ -39,6 +47,7 @@ def load_ports() -> Ports:
     return Ports(
         runs=store.runs,
         jobs=store.jobs,
+        bookmarks=store.bookmarks,
         documents=store.documents,
         units=store.units,
         machine=LifecycleMachine(settings.lifecycle_arn),
@@ -46,9 +55,19 @@ def load_ports() -> Ports:
             Executor.EXTERNAL: ExternalExecutor(),
             Executor.LAMBDA: FunctionExecutor(),
             Executor.INGEST: IngestExecutor(settings.ingest_arn, settings.commit_function, _requeue_upload),
+            Executor.PYTHON_SCRIPT: ScriptExecutor(settings.script_function_arn, load_work_objects()),
+            Executor.SPARK: SparkExecutor(
+                settings.spark_application_id, settings.spark_job_role_arn, f"{settings.run_log_group}/output"
+            ),
+            Executor.NOOP: NoopExecutor(),
         },
         objects=load_work_objects(),
+        triggers=store.triggers,
+        schedules=EventSchedules(
+            settings.schedule_group, settings.fire_function_arn, settings.scheduler_role_arn, settings.async_dlq_arn
+        ),
         clock=utc_now,
+        watched=settings.conditional_triggers,
     )
 
 

@@ -4,12 +4,18 @@
 
     JobrunsError
     ├── InvalidInputError            the request itself is wrong
-    ├── NotAuthenticatedError        no key, an unknown key, a wrong secret, an expired token
+    ├── NotAuthenticatedError        a wrong secret, an expired or a temporary token; or one of
+    │   ├── MissingCredentialError   the request carries nothing that tells who calls
+    │   ├── MalformedCredentialError what it carries cannot be read
+    │   ├── UnknownKeyError          no such key, or one that has expired or was revoked
+    │   └── WrongSignatureError      the signature is not the key's over this request, or is for elsewhere
+    │       └── UntimelySignatureError  it was made too long ago, or is yet to be made
     ├── AccessDeniedError            the key's role does not allow this
     ├── NotFoundError                it does not exist, or belongs to another org
     ├── AlreadyExistsError           the name or id is taken
     ├── ConflictError                the present state does not allow it
     │   ├── IllegalTransitionError   the run's lifecycle does not allow it
+    │   ├── BookmarkConflictError    another run has moved, or is about to move, the job's bookmark
     │   └── StaleWriteError          another writer was faster, too often in a row
     ├── ConcurrentRunsExceededError  the job runs as often as it may
     ├── SourceError                  what a load is to read is not there, or may not be read
@@ -46,6 +52,26 @@ class NotAuthenticatedError(JobrunsError):
     """The caller did not prove who it is."""
 
 
+class MissingCredentialError(NotAuthenticatedError):
+    """The request carries nothing that tells who calls."""
+
+
+class MalformedCredentialError(NotAuthenticatedError):
+    """What the request carries cannot be read as a credential."""
+
+
+class UnknownKeyError(NotAuthenticatedError):
+    """There is no such key, or it has expired or was revoked."""
+
+
+class WrongSignatureError(NotAuthenticatedError):
+    """The signature is not the key's over this request, or was made for another service, region or day."""
+
+
+class UntimelySignatureError(WrongSignatureError):
+    """The signature was made too long ago, or is yet to be made."""
+
+
 class AccessDeniedError(JobrunsError):
     """The caller is known and may not do this."""
 
@@ -64,6 +90,10 @@ class ConflictError(JobrunsError):
 
 class IllegalTransitionError(ConflictError):
     """The run's state does not allow the step."""
+
+
+class BookmarkConflictError(ConflictError):
+    """Another run of the job has moved its bookmark, or is about to."""
 
 
 class StaleWriteError(ConflictError):

@@ -4,11 +4,15 @@ A door's own form of a run id is derived here or looked up through the store; no
 """
 
 import hashlib
+import re
 import secrets
 import uuid
 from datetime import UTC, datetime
 
 from jobruns.errors import NotFoundError
+from jobruns.run import Run
+
+_JOB_RUN_ID = re.compile(r"jr_([0-9a-f]{32})([0-9a-f]{32})(?:_attempt_([1-9][0-9]{0,3}))?\Z")
 
 _RANDOM_BITS = 74  # 12 bits rand_a and 62 bits rand_b, RFC 9562 section 5.7
 
@@ -74,3 +78,50 @@ def canonical_id(text: str) -> str:
 def id_time(run_id: str) -> datetime:
     """Tell the time an id carries, to the millisecond, UTC."""
     return datetime.fromtimestamp((uuid.UUID(run_id).int >> 80) / 1000, UTC)
+
+
+def job_run_id(run: Run) -> str:
+    """Spell a run's id as AWS Glue spells a job run's: ``jr_`` and 64 hexadecimal digits.
+
+    The first half of the digits is the id itself, the second a digest of it, so that an id somebody made up is none.
+    An automatic retry has the id of the run it goes back to with ``_attempt_<n>`` behind it.
+    """
+    return plain_job_run_id(run.root_run_id) + ("" if run.root_run_id == run.run_id else f"_attempt_{run.attempt - 1}")
+
+
+def plain_job_run_id(run_id: str) -> str:
+    """Spell an id as `job_run_id` does where nothing more is known of the run; it is found by this spelling too."""
+    digits = run_id.replace("-", "")
+    return f"jr_{digits}{_digest(digits)}"
+
+
+def previous_job_run_id(run: Run) -> str | None:
+    """Spell the id of the run that `run` is a retry of; ``None`` when it is no retry."""
+    if run.previous_run_id is None:
+        return None
+    if run.root_run_id in (run.run_id, run.previous_run_id):
+        return plain_job_run_id(run.previous_run_id)
+    return f"{plain_job_run_id(run.root_run_id)}_attempt_{run.attempt - 2}"
+
+
+def read_job_run_id(text: str) -> tuple[str, int | None]:
+    """Read what `job_run_id` wrote.
+
+    Returns
+    -------
+    tuple of str and int or None
+        The id of the run and, for an automatic retry of it, the retry's number among its attempts (2 is the first).
+
+    Raises
+    ------
+    NotFoundError
+        No run has this id.
+    """
+    found = _JOB_RUN_ID.match(text)
+    if found is None or _digest(found[1]) != found[2]:
+        raise NotFoundError(f"no job run has the id {text[:300]!r}", field="run_id")
+    return str(uuid.UUID(found[1])), int(found[3]) + 1 if found[3] else None
+
+
+def _digest(digits: str) -> str:
+    return hashlib.sha256(digits.encode()).hexdigest()[:32]

@@ -14,7 +14,8 @@ MAX_TIMEOUT_SECONDS = 30 * 86400
 MAX_CONCURRENT_RUNS = 1000
 """The unfinished runs of a limited job are named in one item, and an item holds 400 KB."""
 
-_ONE_LINE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]+\Z")
+NAME = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{1,255}\Z")
+"""What names a job or a trigger: one line of text."""
 
 
 class Job(BaseModel):
@@ -22,7 +23,9 @@ class Job(BaseModel):
 
     ``max_concurrent_runs`` of ``None`` is no limit. With ``queueing`` a run over the limit waits for a slot instead of
     being refused. ``target`` is what the executor needs to find the work: the function's ARN for ``lambda``, the
-    table's id for ``ingest``.
+    table's id for ``ingest``, the script's ``s3://`` URL for ``python_script`` and ``spark``. ``fixed_arguments`` win
+    over what the caller of a run says; ``arguments`` do not. ``extra`` is a door's own, by the door's name; what its
+    runs have of it is in ``run_extra``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,12 +36,16 @@ class Job(BaseModel):
     target: str | None = None
     description: str | None = Field(default=None, max_length=2048)
     arguments: dict[str, Any] = Field(default_factory=dict)
+    fixed_arguments: dict[str, Any] = Field(default_factory=dict)
     timeout_seconds: int = Field(default=DEFAULT_TIMEOUT_SECONDS, ge=1, le=MAX_TIMEOUT_SECONDS)
     heartbeat_seconds: int | None = Field(default=None, ge=1)
+    notify_after_seconds: int | None = Field(default=None, ge=1)
     max_retries: int = Field(default=0, ge=0, le=10)
     max_concurrent_runs: int | None = Field(default=None, ge=1, le=MAX_CONCURRENT_RUNS)
     queueing: bool = False
     tags: dict[str, str] = Field(default_factory=dict)
+    extra: dict[str, Any] = Field(default_factory=dict)
+    run_extra: dict[str, dict[str, Any]] = Field(default_factory=dict)
     door: str
     created_at: AwareDatetime
     modified_at: AwareDatetime
@@ -47,7 +54,7 @@ class Job(BaseModel):
     @field_validator("name")
     @classmethod
     def _one_line(cls, name: str) -> str:
-        if not _ONE_LINE.match(name):
+        if not NAME.match(name):
             raise ValueError("must be one line of text without control characters")
         return name
 

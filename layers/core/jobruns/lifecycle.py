@@ -21,10 +21,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobruns.run import Run, RunState
+from jobruns.run import BookmarkStep, Run, RunState
 
 DEFAULT_TIMEOUT_SECONDS = 2880 * 60
 """48 hours, AWS Glue's default."""
+
+WAIT_LIMIT_SECONDS = 7 * 86400
+"""How long a run may wait for a slot. Its timeout counts from when it gets one."""
 
 START_PATIENCE_SECONDS = 30
 """After this long in STARTING, or ended but not settled, somebody looks whether a step was lost. Looking too early
@@ -39,6 +42,9 @@ STOP_PATIENCE_SECONDS = 60
 COMMIT_SURRENDER_SECONDS = 3600
 """A commit that cannot be decided for this long after its fence is given up as FAILED: no run stays for ever."""
 
+
+JOB_NOT_FOUND = "JobNotFound"
+"""Error code of a run that could not be started, because there is no job of its name."""
 
 COMMIT_UNKNOWN = "CommitUnknown"
 """Error code of a run whose commit was given up: its rows may be in the table or not."""
@@ -58,9 +64,21 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class CommitBegun:
-    """The run passed the point of no return; its commit is decided by `until_at`."""
+    """The run passed the point of no return; its commit is decided by `until_at`.
+
+    `bookmark` is where its success takes its job's bookmark; said again, the first word counts: by that it may have
+    committed already.
+    """
 
     until_at: datetime
+    bookmark: BookmarkStep | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """The run takes longer than its owner wanted to wait without being told."""
+
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +124,7 @@ class TimedOut:
     message: str
 
 
-Event = Admitted | Begun | CommitBegun | StopRequested | Stopped | Succeeded | Failed | TimedOut
+Event = Admitted | Begun | CommitBegun | Delayed | StopRequested | Stopped | Succeeded | Failed | TimedOut
 
 _W, _S, _R, _P = RunState.WAITING, RunState.STARTING, RunState.RUNNING, RunState.STOPPING
 
@@ -122,6 +140,7 @@ TRANSITIONS: Mapping[tuple[RunState, type[Event]], RunState] = {
     (_S, TimedOut): RunState.TIMEOUT,
     (_R, Begun): _R,  # the dispatcher was tried again and holds a new task token
     (_R, CommitBegun): _R,
+    (_R, Delayed): _R,
     (_R, StopRequested): _P,
     (_R, Succeeded): RunState.SUCCEEDED,
     (_R, Failed): RunState.FAILED,
@@ -164,12 +183,15 @@ def _effects(run: Run, event: Event, now: datetime) -> dict[str, Any]:  # noqa: 
             return {"deadline_at": now + timedelta(seconds=run.timeout_seconds)}
         case Begun(task_token=token):
             return {"task_token": token, "started_at": run.started_at or now}
-        case CommitBegun(until_at=until):
-            return {"committing_until_at": until, "phase": "COMMITTING"}
+        case CommitBegun(until_at=until, bookmark=bookmark):
+            return {"committing_until_at": until, "phase": "COMMITTING", "bookmark": run.bookmark or bookmark}
+        case Delayed():
+            return {"notified_at": now}
         case StopRequested(grace_seconds=grace, message=message):
             return {"stop_by_at": now + timedelta(seconds=grace), "message": message or run.message}
         case Stopped(message=message):
-            return {"message": message or run.message}
+            # Who asked for the stop is told first; what the worker said of it is in the history.
+            return {"message": run.message or message}
         case Succeeded(message=message, metrics=metrics):
             return {"message": message, "metrics": {**run.metrics, **(metrics or {})}}
         case Failed(message=message, error_code=code, metrics=metrics):
@@ -197,7 +219,9 @@ def apply(run: Run, event: Event, now: datetime) -> Decision:
     """
     target = TRANSITIONS.get((run.state, type(event)))
     if target is None:
-        return Decision(run, run, event, f"{type(event).__name__} does not apply to a run that is {run.state}")
+        ended = f"it has ended as {run.state} already"
+        reason = ended if run.state.terminal else f"{type(event).__name__} does not apply to a run that is {run.state}"
+        return Decision(run, run, event, reason)
     if committing(run) and _undecided(event):
         return Decision(run, run, event, "the run is committing; its commit decides how it ends")
     changes = {"state": target, "version": run.version + 1, "modified_at": now, **_effects(run, event, now)}
@@ -228,4 +252,12 @@ def due_at(run: Run) -> datetime | None:
             return (run.stop_by_at or run.modified_at) + timedelta(seconds=STOP_PATIENCE_SECONDS)
     if run.committing_until_at is not None:
         return run.committing_until_at
-    return run.deadline_at + timedelta(seconds=DEADLINE_PATIENCE_SECONDS)
+    deadline_at = run.deadline_at + timedelta(seconds=DEADLINE_PATIENCE_SECONDS)
+    return min(deadline_at, notice_at(run) or deadline_at)
+
+
+def notice_at(run: Run) -> datetime | None:
+    """Tell when a running run is to be called delayed; ``None`` when never, or when it has been already."""
+    if run.state is not RunState.RUNNING or run.notify_after_seconds is None or run.notified_at is not None:
+        return None
+    return (run.started_at or run.modified_at) + timedelta(seconds=run.notify_after_seconds)

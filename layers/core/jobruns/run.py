@@ -36,6 +36,9 @@ class Executor(StrEnum):
     EXTERNAL = "external"
     INGEST = "ingest"
     LAMBDA = "lambda"
+    PYTHON_SCRIPT = "python_script"
+    SPARK = "spark"
+    NOOP = "noop"
 
 
 @unique
@@ -45,6 +48,41 @@ class TriggerKind(StrEnum):
     CALLER = "caller"
     UPLOAD = "upload"
     RETRY = "retry"
+    SCHEDULE = "schedule"
+    CONDITION = "condition"
+    DEMAND = "demand"
+
+
+@unique
+class BookmarkOption(StrEnum):
+    """What a run does with its job's bookmark: use and advance it, leave it alone, or use it only."""
+
+    ENABLE = "enable"
+    DISABLE = "disable"
+    PAUSE = "pause"
+
+
+class Predecessor(BaseModel):
+    """A run whose end had another started."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job: str
+    run_id: str
+
+
+class BookmarkStep(BaseModel):
+    """Where a run's success takes its job's bookmark: from the version it read to the state it made.
+
+    ``ordinal`` counts the successes that led there, this one included; ``previous_run_id`` is that of the one before.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    from_version: int
+    ordinal: int = 1
+    previous_run_id: str | None = None
+    state: dict[str, Any] = Field(default_factory=dict)
 
 
 class Progress(BaseModel):
@@ -84,6 +122,8 @@ class Run(BaseModel):
     ``deadline_at`` is fixed at the start; ``stop_by_at`` is the shorter one of a run asked to stop.
     ``committing_until_at`` is the point of no return: once it is set only the commit decides the outcome, and by that
     time it should have. ``settled`` says that everything that follows from the end (slot, retry, successor) is done.
+    ``notify_after_seconds`` of running ``notified_at`` is set, once, and the history says that the run takes long.
+    ``extra`` is a door's own, by the door's name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -97,6 +137,7 @@ class Run(BaseModel):
     door: str
     trigger: TriggerKind = TriggerKind.CALLER
     trigger_name: str | None = None
+    predecessors: tuple[Predecessor, ...] = ()
     started_by: str
     attempt: int = 1
     previous_run_id: str | None = None
@@ -108,11 +149,15 @@ class Run(BaseModel):
     target: str | None = None
     timeout_seconds: int
     heartbeat_seconds: int | None = None
+    notify_after_seconds: int | None = None
+    bookmark_option: BookmarkOption = BookmarkOption.DISABLE
+    bookmark: BookmarkStep | None = None
     submitted_at: AwareDatetime
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     modified_at: AwareDatetime
     heartbeat_at: AwareDatetime | None = None
+    notified_at: AwareDatetime | None = None
     deadline_at: AwareDatetime
     stop_by_at: AwareDatetime | None = None
     committing_until_at: AwareDatetime | None = None
@@ -122,6 +167,7 @@ class Run(BaseModel):
     error_code: str | None = None
     metrics: dict[str, Any] = Field(default_factory=dict)
     tags: dict[str, str] = Field(default_factory=dict)
+    extra: dict[str, Any] = Field(default_factory=dict)
     settled: bool = False
     progress: Progress = Field(default_factory=Progress)
 

@@ -2,8 +2,11 @@
 
 import os
 from functools import cache
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from jobruns.trigger import Watched
 
 
 class Settings(BaseModel):
@@ -12,6 +15,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     stage: str = "dev"
+    aws_region: str = ""
     ledger_table: str
     landing_bucket: str = ""
     lake_bucket: str = ""
@@ -22,6 +26,16 @@ class Settings(BaseModel):
     upload_queue_url: str = ""
     upload_dlq_url: str = ""
     keys_secret_id: str = ""
+    conditional_triggers: Watched = Watched.TRIGGERED
+    schedule_group: str = ""
+    scheduler_role_arn: str = ""
+    fire_function_arn: str = ""
+    async_dlq_arn: str = ""
+    script_function_arn: str = ""
+    run_log_group: str = ""
+    spark_application_id: str = ""
+    spark_job_role_arn: str = ""
+    unknown_commands: Literal["refuse", "succeed"] = "refuse"
 
 
 @cache

@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.client import BaseClient
 
 from jobruns.access import Principal, Role
 from jobruns.bootstrap import forget_wiring, load_ports, load_upload_ports
@@ -25,7 +24,7 @@ from jobruns.transform import Column, ColumnType, Compression, CsvFormat, JsonFo
 from jobruns_data.catalog import TableTarget, open_catalog
 from jobruns_data.catalog import load_table as load_lake_table
 from lifecycle.outcomes import read_outcome
-from tests.integration.conftest import TABLE, make_ledger_table
+from tests.integration.conftest import TABLE, LambdaTime, make_ledger_table
 
 ORG = "0192f0c1-2222-7aaa-8aaa-000000000001"
 LANDING, LAKE, WORK = "stack-landing", "stack-lake", "stack-work"
@@ -37,64 +36,6 @@ def client(service: str) -> Any:
     """One client for all tests: moto minds calls, not clients, and a client takes long to make."""
     make: Any = boto3.client
     return make(service)
-
-
-class KilledError(BaseException):
-    """The process dies: nothing of ours catches this."""
-
-
-@dataclass
-class LambdaTime:
-    """What the functions ask of Lambda's context."""
-
-    function_name: str = "ingest"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:ingest"
-    aws_request_id: str = "request"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 300_000
-
-
-@dataclass
-class Kill:
-    """Kills at the `nth` AWS call from now on, before it has an effect or after it."""
-
-    nth: int = 0
-    when: str = "before"
-    seen: int = 0
-    paused: bool = False
-    calls: list[str] = field(default_factory=list)
-
-    def arm(self, nth: int, when: str) -> None:
-        self.nth, self.when, self.seen = nth, when, 0
-        self.calls.clear()
-
-    def disarm(self) -> None:
-        self.nth = 0
-        self.paused = False
-
-
-@pytest.fixture
-def kill(monkeypatch: pytest.MonkeyPatch) -> Kill:
-    armed = Kill()
-    send: Any = getattr(BaseClient, "_make_api_call")  # noqa: B009 - where botocore's stubs have no member
-
-    def call(self: Any, operation: str, parameters: Any) -> Any:
-        if armed.paused:
-            return send(self, operation, parameters)
-        armed.seen += 1
-        armed.calls.append(operation)
-        strikes = armed.nth == armed.seen
-        if strikes and armed.when == "before":
-            raise KilledError(operation)
-        answer = send(self, operation, parameters)
-        if strikes:
-            raise KilledError(operation)
-        return answer
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
-    return armed
 
 
 @pytest.fixture
@@ -290,4 +231,4 @@ def csv(count: int, start: int = 0) -> bytes:
     return "\n".join(["at,name,value", *lines, ""]).encode()
 
 
-__all__ = ["LANDING", "ORG", "Kill", "KilledError", "LambdaTime", "RunState", "Stack", "client", "csv"]
+__all__ = ["LANDING", "ORG", "LambdaTime", "RunState", "Stack", "client", "csv"]

@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 
-from jobruns.run import RunState
+from jobruns.run import BookmarkStep, Executor, Run, RunState
+from jobruns.service.bookmarks import find_bookmark, open_bookmark
+from jobruns.service.definitions import define_job
+from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.uploads import FAILED_FILES_METRIC
-from jobruns.service.work import conclude_work
+from jobruns.service.work import begin_commit, conclude_work
 from jobruns.uploads import parse_notification
-from tests.integration.ingest.conftest import LANDING, Kill, KilledError, Stack, csv
+from tests.integration.conftest import Kill, KilledError
+from tests.integration.ingest.conftest import LANDING, Stack, csv
 
 MAX_CALLS = 120
+ENABLED = {"--job-bookmark-option": "job-bookmark-enable"}
 
 
 def _again(kill: Kill) -> Callable[[Callable[[], Any]], Any]:
@@ -55,6 +60,65 @@ def test_a_load_survives_a_kill_at_any_call(stack: Stack, kill: Kill, when: str)
         pytest.fail(f"a load makes more than {MAX_CALLS} calls")
     assert nth > 20
     assert [row["value"] for row in stack.rows(table)] == list(range(loaded))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_incremental_load_survives_a_kill_at_any_call(stack: Stack, kill: Kill, when: str) -> None:
+    """Every run sees the files of all before it, so that none may be taken twice, nor any be passed over."""
+    table = stack.table()
+    arguments = {"--table": table.full_name, "--source": f"s3://{LANDING}/in/", **ENABLED}
+    job = define_job(
+        stack.ports, stack.admin, name="hourly", executor=Executor.INGEST, door="tests", arguments=arguments
+    )
+    for nth in range(1, MAX_CALLS):
+        stack.put(f"in/{nth}.csv", csv(2, 2 * nth))
+        run = stack.dispatch(start_run(stack.ports, stack.admin, StartRequest(job=job.name, door="tests")))
+        kill.arm(nth, when)
+        again = _again(kill)
+        run = stack.ingest(run, again)
+        run = again(lambda: stack.settle(run))  # noqa: B023 - called at once
+        struck = kill.seen >= nth
+        kill.disarm()
+        assert (run.state, run.message) == (RunState.SUCCEEDED, "loaded 2 rows from 1 files"), kill.calls[nth - 1]
+        bookmark = find_bookmark(stack.ports, stack.admin, job.name)
+        assert (bookmark.ordinal, bookmark.run_id, bookmark.pending) == (nth, run.run_id, None), kill.calls[nth - 1]
+        if not struck:
+            break
+    else:
+        pytest.fail(f"a load makes more than {MAX_CALLS} calls")
+    assert nth > 40
+    assert [row["value"] for row in stack.rows(table)] == list(range(2, 2 * nth + 2))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_end_of_a_run_with_a_bookmark_survives_a_kill_at_any_call(stack: Stack, kill: Kill, when: str) -> None:
+    job = define_job(stack.ports, stack.admin, name="hourly", executor=Executor.INGEST, door="tests", arguments=ENABLED)
+    for nth in range(1, MAX_CALLS):
+        run = stack.dispatch(start_run(stack.ports, stack.admin, StartRequest(job=job.name, door="tests")))
+        step = open_bookmark(stack.ports, run, lambda _: False).step({"count": nth})
+
+        def end(run: Run, step: BookmarkStep = step) -> None:
+            if not run.state.terminal:
+                run = begin_commit(stack.ports, run, 60, step)
+            stack.settle(conclude_work(stack.ports, run))
+
+        kill.arm(nth, when)
+        try:
+            end(run)
+        except KilledError:
+            end(stack.read(run))
+        struck = kill.seen >= nth
+        kill.disarm()
+        assert stack.read(run).settled
+        found = find_bookmark(stack.ports, stack.admin, job.name)
+        assert (found.version, found.run_id, found.state) == (nth, run.run_id, {"count": nth}), kill.calls[nth - 1]
+        assert (found.pending, found) == (None, find_bookmark(stack.ports, stack.admin, job.name, run.run_id))
+        if not struck:
+            break
+    else:
+        pytest.fail(f"it makes more than {MAX_CALLS} calls")
+    assert nth > 7
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 
 from jobruns.access import Principal
 from jobruns.errors import CommitInProgressError, IllegalTransitionError, InvalidInputError, UnavailableError
-from jobruns.lifecycle import COMMIT_SURRENDER_SECONDS, Failed, Succeeded, TimedOut
+from jobruns.lifecycle import COMMIT_SURRENDER_SECONDS, WAIT_LIMIT_SECONDS, Failed, Succeeded, TimedOut
 from jobruns.run import Executor, Run, RunState
 from jobruns.service.definitions import define_job
 from jobruns.service.lookups import find_run, list_events
@@ -318,9 +318,10 @@ def test_the_schedule_stops_what_does_not_stop(ports: Ports, admin: Principal, c
 def test_the_schedule_lets_waiting_runs_in_and_gives_up_those_that_waited_too_long(
     ports: Ports, admin: Principal, clock: Clock, machine: RecordingMachine
 ) -> None:
-    first = running(ports, admin, max_concurrent_runs=1, queueing=True)
+    long = 2 * WAIT_LIMIT_SECONDS
+    first = running(ports, admin, max_concurrent_runs=1, queueing=True, timeout_seconds=long)
     machine.statuses[first.run_id] = ExecutionStatus.RUNNING
-    waiting = start_run(ports, admin, StartRequest(job="nightly", door="test"))
+    waiting = start_run(ports, admin, StartRequest(job="nightly", door="test", timeout_seconds=long))
     define_job(ports, admin, name="nightly", door="test", replace=True, max_concurrent_runs=2, queueing=True)
     clock.sleep(121)
     reconcile_runs(ports)
@@ -330,13 +331,13 @@ def test_the_schedule_lets_waiting_runs_in_and_gives_up_those_that_waited_too_lo
     assert stuck.state is RunState.WAITING
     clock.sleep(121)
     reconcile_runs(ports)
-    assert find_run(ports, admin, stuck.run_id).state is RunState.WAITING
-    clock.sleep(121)
+    assert find_run(ports, admin, stuck.run_id).state is RunState.WAITING, "its timeout counts from when it gets a slot"
+    clock.sleep(WAIT_LIMIT_SECONDS)
     reconcile_runs(ports)
     ended = find_run(ports, admin, stuck.run_id)
     assert (ended.state, ended.message) == (
         RunState.TIMEOUT,
-        "it waited 200 seconds for a slot of its job and got none",
+        "it waited 7 days for a slot of its job and got none",
     )
 
 

@@ -23,8 +23,9 @@ from jobruns.service.definitions import define_job, delete_job, find_job, list_j
 from jobruns.service.lookups import find_run, list_events, list_job_runs, list_runs
 from jobruns.service.ports import Ports
 from jobruns.service.reports import report_run
+from jobruns.service.retries import retry_run
 from jobruns.service.settlement import dispatch_run, settle_run
-from jobruns.service.starts import StartRequest, load_arguments, retry_run, start_run
+from jobruns.service.starts import StartRequest, load_arguments, start_run
 from tests.integration.conftest import Clock, RecordingMachine
 
 Calls = Callable[[], Counter[str]]

@@ -14,6 +14,7 @@ from jobruns.lifecycle import (
     Admitted,
     Begun,
     CommitBegun,
+    Delayed,
     Event,
     Failed,
     Stopped,
@@ -39,6 +40,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.just(Admitted()),
     st.builds(Begun, st.one_of(st.none(), st.text(max_size=5))),
     st.builds(CommitBegun, st.integers(1, 900).map(lambda seconds: NOW + timedelta(seconds=seconds))),
+    st.builds(Delayed, st.text(max_size=5)),
     st.builds(StopRequested, st.integers(0, 60)),
     st.builds(Stopped),
     st.builds(Succeeded, st.one_of(st.none(), st.text(max_size=5))),
@@ -70,7 +72,7 @@ def test_any_sequence_of_events_goes_forward_and_ends_absorb(first: RunState, se
         if run.state is RunState.STOPPING and decision.applied:
             assert after.state is RunState.STOPPED
         if committing(run) and decision.applied:
-            assert isinstance(event, Succeeded | Failed | CommitBegun | Begun)
+            assert isinstance(event, Succeeded | Failed | CommitBegun | Begun | Delayed)
         run = after
 
 

@@ -8,7 +8,9 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -46,9 +48,21 @@ def functions() -> "LambdaClient":
     return client
 
 
+def logs() -> "CloudWatchLogsClient":
+    """CloudWatch Logs."""
+    client: CloudWatchLogsClient = _client("logs")
+    return client
+
+
 def secrets() -> "SecretsManagerClient":
     """Secrets Manager."""
     client: SecretsManagerClient = _client("secretsmanager")
+    return client
+
+
+def scheduler() -> "EventBridgeSchedulerClient":
+    """EventBridge Scheduler."""
+    client: EventBridgeSchedulerClient = _client("scheduler")
     return client
 
 

@@ -8,8 +8,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from jobruns.aws import clients
 from jobruns.aws.machine import start_execution, stop_execution
+from jobruns.aws.scripts import command_line, script_location, stop_marker
+from jobruns.aws.spark import spark_job
 from jobruns.errors import UnavailableError
+from jobruns.ids import job_run_id
 from jobruns.run import Run, RunState, TriggerKind
+from jobruns.service.ports import Objects
 
 
 class ExternalExecutor:
@@ -29,19 +33,81 @@ class ExternalExecutor:
         """Nothing follows."""
 
 
+class NoopExecutor(ExternalExecutor):
+    """No work at all: the state machine ends the run as soon as it has begun."""
+
+
 class FunctionExecutor(ExternalExecutor):
     """A user's own function, invoked by the state machine, so that nothing of ours waits and pays for it."""
 
     def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Tell the state machine which function, and what the function is told."""
-        told = {
-            "org": run.org,
-            "job": run.job,
-            "run_id": run.run_id,
-            "attempt": run.attempt,
-            "deadline_at": run.deadline_at.isoformat(),
+        return {"function_arn": run.target, "payload": {"run": _told(run), "arguments": dict(arguments)}}
+
+
+class ScriptExecutor(ExternalExecutor):
+    """A Python script, run by our own function for scripts as AWS Glue's Python shell runs it.
+
+    Parameters
+    ----------
+    function_arn : str
+        Of the function that runs scripts.
+    objects : Objects
+        The work bucket.
+    """
+
+    def __init__(self, function_arn: str, objects: Objects) -> None:
+        self._function_arn = function_arn
+        self._objects = objects
+
+    def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell the state machine which function, and the function which script.
+
+        Raises
+        ------
+        InvalidInputError
+            The job names no script.
+        """
+        payload = {
+            "run": {**_told(run), "timeout_seconds": run.timeout_seconds},
+            "job_run_id": job_run_id(run),
+            "script": script_location(run, arguments),
+            "command_line": command_line(arguments),
+            "libraries": arguments.get("--extra-py-files"),
         }
-        return {"function_arn": run.target, "payload": {"run": told, "arguments": dict(arguments)}}
+        return {"function_arn": self._function_arn, "payload": payload}
+
+    def stop(self, run: Run) -> None:
+        """Have the script killed: nobody but its function can, and the function looks for this document."""
+        self._objects.put_json(stop_marker(run.run_id), {"state": str(run.state)})
+
+
+class SparkExecutor(ExternalExecutor):
+    """A Spark job on EMR Serverless, started and waited for by the state machine, which cancels it when it is stopped.
+
+    Parameters
+    ----------
+    application_id, role_arn : str
+        The EMR Serverless application and the role of its jobs; empty where there is none.
+    log_group : str
+        Name of the log group that gets the output of drivers.
+    """
+
+    def __init__(self, application_id: str, role_arn: str, log_group: str) -> None:
+        self._application_id = application_id
+        self._role_arn = role_arn
+        self._log_group = log_group
+
+    def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell the state machine which job to start; see `jobruns.aws.spark.spark_job` for what it raises."""
+        job = spark_job(
+            run,
+            arguments,
+            application_id=self._application_id,
+            role_arn=self._role_arn,
+            log_group=self._log_group,
+        )
+        return {"spark": job}
 
 
 class IngestExecutor:
@@ -91,3 +157,13 @@ class IngestExecutor:
             )
         except (ClientError, BotoCoreError) as error:
             raise UnavailableError(f"the function {self._commit_function} could not be invoked: {error}") from error
+
+
+def _told(run: Run) -> dict[str, Any]:
+    return {
+        "org": run.org,
+        "job": run.job,
+        "run_id": run.run_id,
+        "attempt": run.attempt,
+        "deadline_at": run.deadline_at.isoformat(),
+    }

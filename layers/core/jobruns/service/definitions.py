@@ -1,5 +1,6 @@
 """Use cases around the definitions of jobs."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,6 +9,11 @@ from jobruns.access import Permission, Principal
 from jobruns.errors import AlreadyExistsError, InvalidInputError, NotFoundError
 from jobruns.job import Job
 from jobruns.service.ports import Ports
+
+MAX_TAGS = 50
+"""As AWS allows on a resource."""
+
+_OF_ITS_TIME = {"created_at", "modified_at", "version"}
 
 
 def describe_invalid(error: ValidationError) -> InvalidInputError:
@@ -18,7 +24,9 @@ def describe_invalid(error: ValidationError) -> InvalidInputError:
     return InvalidInputError(f"{field}: {reason}" if field else reason, field=field or None)
 
 
-def define_job(ports: Ports, principal: Principal, *, replace: bool = False, **fields: Any) -> Job:
+def define_job(
+    ports: Ports, principal: Principal, *, replace: bool = False, repeatable: bool = False, **fields: Any
+) -> Job:
     """Make a job, or replace its definition.
 
     Parameters
@@ -29,6 +37,8 @@ def define_job(ports: Ports, principal: Principal, *, replace: bool = False, **f
         The caller; needs DEFINE.
     replace : bool
         Whether a job of this name is replaced. Its runs go on as they were started.
+    repeatable : bool
+        Whether a job that is just like this one may be there already, made by a first try whose answer was lost.
     **fields
         As `jobruns.job.Job`, without org, times and version.
 
@@ -37,7 +47,7 @@ def define_job(ports: Ports, principal: Principal, *, replace: bool = False, **f
     InvalidInputError
         A field is wrong.
     AlreadyExistsError
-        The name is taken, and `replace` is false.
+        The name is taken, and `replace` is false; with `repeatable`, by a job that differs.
     ConflictError
         Somebody else replaced it at the same time.
     """
@@ -50,12 +60,82 @@ def define_job(ports: Ports, principal: Principal, *, replace: bool = False, **f
     try:
         ports.jobs.add(job)
     except AlreadyExistsError:
-        if not replace:
+        if not replace and not repeatable:
             raise
         was = find_job(ports, principal, job.name)
+        if repeatable and _same(was, job):
+            return was
+        if not replace:
+            raise
         job = job.model_copy(update={"created_at": was.created_at, "version": was.version + 1})
         ports.jobs.change(job)
     return job
+
+
+def replace_job(ports: Ports, principal: Principal, was: Job, **fields: Any) -> Job:
+    """Replace the definition of a job as it was read; what is not given is as in a new job. Tags are kept.
+
+    Raises
+    ------
+    InvalidInputError
+        A field is wrong.
+    ConflictError
+        Somebody else changed or deleted it since it was read.
+    """
+    principal.require(Permission.DEFINE)
+    kept = {"org": was.org, "name": was.name, "tags": was.tags, "created_at": was.created_at}
+    try:
+        job = Job(**{**fields, **kept, "modified_at": ports.clock(), "version": was.version + 1})
+    except ValidationError as error:
+        raise describe_invalid(error) from None
+    ports.jobs.change(job)
+    return job
+
+
+def tag_job(ports: Ports, principal: Principal, name: str, tags: Mapping[str, str], untag: Iterable[str] = ()) -> Job:
+    """Add tags to a job, or change their values, and take others away.
+
+    Raises
+    ------
+    NotFoundError
+        The org has none of this name.
+    InvalidInputError
+        It would have more than `MAX_TAGS`.
+    ConflictError
+        Somebody else changed it at the same time.
+    """
+    principal.require(Permission.DEFINE)
+    was = find_job(ports, principal, name)
+    after = merge_tags(was.tags, tags, untag)
+    job = was.model_copy(update={"tags": after, "version": was.version + 1})
+    ports.jobs.change(job)
+    return job
+
+
+def merge_tags(was: Mapping[str, str], tags: Mapping[str, str], untag: Iterable[str]) -> dict[str, str]:
+    """Add tags to others, or change their values, and take some away.
+
+    Raises
+    ------
+    InvalidInputError
+        That makes more than a definition may have.
+    """
+    away = set(untag)
+    after = {key: value for key, value in {**was, **tags}.items() if key not in away}
+    check_tags(after)
+    return after
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Refuse more tags than a definition may have.
+
+    Raises
+    ------
+    InvalidInputError
+        There are.
+    """
+    if len(tags) > MAX_TAGS:
+        raise InvalidInputError(f"there may be {MAX_TAGS} tags at most", field="tags")
 
 
 def find_job(ports: Ports, principal: Principal, name: str) -> Job:
@@ -71,6 +151,12 @@ def find_job(ports: Ports, principal: Principal, name: str) -> Job:
     if job is None:
         raise NotFoundError(f"no job is named {name[:300]!r}", field="job")
     return job
+
+
+def find_jobs(ports: Ports, principal: Principal, names: Iterable[str]) -> dict[str, Job]:
+    """Read the jobs of these names, by name; those that are not there are left out."""
+    principal.require(Permission.READ)
+    return ports.jobs.many(principal.org, names)
 
 
 def list_jobs(ports: Ports, principal: Principal, *, after: str | None = None, limit: int = 1000) -> list[Job]:
@@ -91,3 +177,7 @@ def delete_job(ports: Ports, principal: Principal, name: str) -> Job:
     job = find_job(ports, principal, name)
     ports.jobs.remove(job)
     return job
+
+
+def _same(one: Job, other: Job) -> bool:
+    return one.model_dump(exclude=_OF_ITS_TIME) == other.model_dump(exclude=_OF_ITS_TIME)

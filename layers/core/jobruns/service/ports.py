@@ -8,10 +8,12 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from jobruns.bookmark import Bookmark
 from jobruns.documents import Document
 from jobruns.job import Job
 from jobruns.lifecycle import Decision
 from jobruns.run import Executor, Progress, Run, RunEvent, RunState
+from jobruns.trigger import Trigger, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,28 @@ class RunRef:
     """What a run id stands for: a job's run, or (``job`` is ``None``) an id that no run will ever have."""
 
     job: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StartToken:
+    """What a caller marks its wish for a run with, so that repeating the wish starts no second one."""
+
+    digest: str
+    expires_at: datetime
+
+
+class TokenSpentError(Exception):
+    """The token has started a run already.
+
+    Parameters
+    ----------
+    run_id : str
+        Which.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"the token has started the run {run_id}")
+        self.run_id = run_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +86,7 @@ class RunStore(Protocol):
         event: RunEvent,
         *,
         slots: int | None = None,
+        token: StartToken | None = None,
         new_documents: Sequence[Document] = (),
         changed_documents: Sequence[Document] = (),
     ) -> None: ...
@@ -81,6 +106,7 @@ class RunStore(Protocol):
     def get(self, org: str, job: str, run_id: str) -> Run | None: ...
     def ref(self, org: str, run_id: str) -> RunRef | None: ...
     def find(self, org: str, run_id: str) -> Run | None: ...
+    def attempt(self, org: str, job: str, root_run_id: str, attempt: int) -> Run | None: ...
     def of_job(self, org: str, job: str, *, limit: int, token: str | None = None) -> Page: ...
 
     def of_org(
@@ -107,7 +133,18 @@ class JobStore(Protocol):
     def change(self, job: Job) -> None: ...
     def remove(self, job: Job) -> None: ...
     def get(self, org: str, name: str) -> Job | None: ...
+    def many(self, org: str, names: Iterable[str]) -> dict[str, Job]: ...
     def page(self, org: str, *, after: str | None = None, limit: int = 1000) -> list[Job]: ...
+
+
+class BookmarkStore(Protocol):
+    """Bookmarks of jobs; see `jobruns.store.bookmarks`."""
+
+    def get(self, org: str, job: str) -> Bookmark | None: ...
+    def of_run(self, org: str, job: str, run_id: str) -> Bookmark | None: ...
+    def advance(self, entry: Bookmark, *, claimed: bool) -> bool: ...
+    def release(self, org: str, job: str, run_id: str) -> None: ...
+    def replace(self, bookmark: Bookmark) -> bool: ...
 
 
 class DocumentStore(Protocol):
@@ -128,6 +165,22 @@ class DocumentStore(Protocol):
         limit: int = 1000,
         newest_first: bool = False,
     ) -> list[Document]: ...
+
+
+class TriggerStore(Protocol):
+    """Triggers; see `jobruns.store.triggers` for what each promises."""
+
+    def add(self, trigger: Trigger) -> None: ...
+    def change(self, trigger: Trigger) -> None: ...
+    def remember(self, trigger: Trigger, run: Run) -> bool: ...
+    def remove(self, trigger: Trigger) -> None: ...
+    def get(self, org: str, name: str) -> Trigger | None: ...
+    def many(self, org: str, names: Iterable[str]) -> dict[str, Trigger]: ...
+    def page(self, org: str, *, after: str | None = None, limit: int = 1000) -> list[Trigger]: ...
+    def due(self, now: datetime, limit: int) -> list[Trigger]: ...
+    def watch(self, trigger: Trigger, jobs: Iterable[str]) -> None: ...
+    def unwatch(self, trigger: Trigger, jobs: Iterable[str]) -> None: ...
+    def watching(self, org: str, job: str) -> list[str]: ...
 
 
 class UnitStore(Protocol):
@@ -186,15 +239,37 @@ class Objects(Protocol):
     def get_json(self, key: str) -> Any: ...
 
 
+class Schedules(Protocol):
+    """What calls scheduled triggers when their time has come. Every call may be repeated."""
+
+    def put(self, trigger: Trigger) -> None:
+        """Make the schedule of a trigger's present activation; one that is there stays as it is.
+
+        Raises
+        ------
+        InvalidInputError
+            AWS does not take the expression.
+        UnavailableError
+            It could not be made now.
+        """
+
+    def remove(self, activation_id: str) -> None:
+        """Delete the schedule of an activation; one that is gone counts as deleted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything the use cases stand on."""
 
     runs: RunStore
     jobs: JobStore
+    bookmarks: BookmarkStore
     documents: DocumentStore
     units: UnitStore
     machine: Machine
     executors: Mapping[Executor, RunExecutor]
     objects: Objects
+    triggers: TriggerStore
+    schedules: Schedules
     clock: Callable[[], datetime]
+    watched: Watched = Watched.TRIGGERED

@@ -15,12 +15,15 @@ from jobruns.lifecycle import (
     COMMIT_SURRENDER_SECONDS,
     COMMIT_UNKNOWN,
     START_PATIENCE_SECONDS,
+    WAIT_LIMIT_SECONDS,
+    Delayed,
     Event,
     Failed,
     Stopped,
     StopRequested,
     TimedOut,
     committing,
+    notice_at,
 )
 from jobruns.run import Run, RunState
 from jobruns.service.ports import ExecutionStatus, Ports
@@ -43,6 +46,7 @@ class Sweep:
     relaunched: list[str] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
     deferred: list[str] = field(default_factory=list)
+    notified: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
 
@@ -111,6 +115,9 @@ def _reconcile(ports: Ports, run: Run, sweep: Sweep) -> None:
     elif run.state is RunState.WAITING:
         if not promote_waiting(ports, run.org, run.job, RECONCILE):
             _defer(ports, run, sweep)
+    elif (due := notice_at(run)) is not None and now >= due:
+        move(ports, run, Delayed(f"it has been running for more than {run.notify_after_seconds} seconds"), RECONCILE)
+        sweep.notified.append(run.run_id)
     else:
         _look_after_execution(ports, run, sweep)
 
@@ -155,7 +162,7 @@ def _lost(status: ExecutionStatus | None, cause: str) -> Event:
 
 def _overdue(run: Run) -> str:
     if run.state is RunState.WAITING:
-        return f"it waited {run.timeout_seconds} seconds for a slot of its job and got none"
+        return f"it waited {WAIT_LIMIT_SECONDS // 86400} days for a slot of its job and got none"
     return f"it did not end within {run.timeout_seconds} seconds"
 
 

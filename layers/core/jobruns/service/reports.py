@@ -5,10 +5,10 @@ from typing import Any
 
 from jobruns.access import Permission, Principal
 from jobruns.errors import IllegalTransitionError, InvalidInputError
-from jobruns.lifecycle import Event, Failed, Stopped, Succeeded, TimedOut
+from jobruns.lifecycle import Event, Failed, Stopped, StopRequested, Succeeded, TimedOut
 from jobruns.run import Run, RunState
 from jobruns.service.ports import Ports
-from jobruns.service.transitions import move
+from jobruns.service.transitions import end, move
 
 MAX_MESSAGE_CHARACTERS = 4096
 
@@ -56,11 +56,12 @@ def report_run(
     """
     principal.require(Permission.REPORT)
     text = message[:MAX_MESSAGE_CHARACTERS] if message else None
-    decision = move(ports, run, _outcome(run, state, text, metrics), principal.name)
+    if state is RunState.STOPPED and run.state in (RunState.STARTING, RunState.RUNNING):
+        # Whoever stopped the worker need not have asked here; and if somebody did, it may be after the run was read.
+        asked = StopRequested(message=text or f"stopped, as {principal.name} reports")
+        run = move(ports, run, asked, principal.name).after
+    decision = end(ports, run, _outcome(state, text, metrics), principal.name)
     after = decision.after
-    if not decision.applied and after.state is RunState.STOPPING:
-        # Asked to stop since it was read: the report says that the worker is no longer at it.
-        after = move(ports, after, Stopped(), principal.name).after
     if after.state.terminal:
         # Also when the report came again: the first may have died before it told the state machine.
         ports.machine.end_task(after)
@@ -87,9 +88,7 @@ def beat_run(ports: Ports, principal: Principal, run: Run) -> Run:
     return ports.runs.get(run.org, run.job, run.run_id) or run
 
 
-def _outcome(run: Run, state: RunState, message: str | None, metrics: Mapping[str, Any] | None) -> Event:
-    if run.state is RunState.STOPPING:
-        return Stopped(message)
+def _outcome(state: RunState, message: str | None, metrics: Mapping[str, Any] | None) -> Event:
     match state:
         case RunState.SUCCEEDED:
             return Succeeded(message, metrics)

@@ -3,11 +3,14 @@
 from typing import Any
 
 from jobruns.errors import CommitInProgressError, NotFoundError
-from jobruns.lifecycle import Begun, Event, Stopped, committing
-from jobruns.run import Run, RunState
+from jobruns.lifecycle import Begun, Event, committing
+from jobruns.run import BookmarkOption, Run, RunState
+from jobruns.service.bookmarks import conclude_bookmark
+from jobruns.service.firing import observe_end
 from jobruns.service.ports import Ports
-from jobruns.service.starts import load_arguments, promote_waiting, retry_failed
-from jobruns.service.transitions import move
+from jobruns.service.retries import retry_failed
+from jobruns.service.starts import load_arguments, promote_waiting
+from jobruns.service.transitions import end, move
 
 DISPATCH = "jobruns:dispatch"
 SETTLE = "jobruns:settle"
@@ -83,10 +86,7 @@ def conclude_run(ports: Ports, run: Run, outcome: Event, actor: str) -> Run:
     CommitInProgressError
         Its commit has yet to decide, and has been asked to.
     """
-    decision = move(ports, run, Stopped() if run.state is RunState.STOPPING else outcome, actor)
-    after = decision.after
-    if after.state is RunState.STOPPING:
-        after = move(ports, after, Stopped(), actor).after
+    after = end(ports, run, outcome, actor).after
     if committing(after):
         ports.executors[after.executor].resolve(after)
         raise CommitInProgressError(f"the run {run.run_id} is committing")
@@ -94,16 +94,24 @@ def conclude_run(ports: Ports, run: Run, outcome: Event, actor: str) -> Run:
 
 
 def finish_run(ports: Ports, run: Run, actor: str) -> None:
-    """Do what follows from the end of a run: clear away, remember, retry, let the next one in. May be repeated."""
+    """Do what follows from the end of a run: clear away, remember, retry, let the next one in, fire what waited for it.
+
+    May be repeated.
+    """
     if run.settled or not run.state.terminal:
         return
     executor = ports.executors[run.executor]
+    if run.bookmark_option is BookmarkOption.ENABLE:
+        # Before anything that starts another run, which would read the bookmark.
+        conclude_bookmark(ports, run)
     if run.state is RunState.SUCCEEDED:
         ports.runs.mark_last_success(run)
     else:
         executor.stop(run)
     executor.settle(run)
-    retry_failed(ports, run, actor)
+    retry = retry_failed(ports, run, actor)
     if run.limited:
         promote_waiting(ports, run.org, run.job, actor)
+    if retry is None:
+        observe_end(ports, run)
     ports.runs.mark_settled(run)

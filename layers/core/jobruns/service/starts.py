@@ -1,10 +1,11 @@
-"""Use cases that start runs: on request, again after a failure, and from the queue.
+"""Use cases that start runs: on request, and from the queue.
 
 A start is claim, start, confirm. The run is written first, under the name its execution will have; then the execution
 is started under that name, where "already exists" counts as started. A crash between the two is repaired by doing the
 second again, which reconcile does.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,30 +15,33 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from jobruns.access import Permission, Principal
+from jobruns.bookmark import read_bookmark_option
 from jobruns.documents import Document
 from jobruns.errors import (
     AlreadyExistsError,
     ConcurrentRunsExceededError,
-    IllegalTransitionError,
     InvalidInputError,
+    NotFoundError,
     UnavailableError,
 )
-from jobruns.ids import derived_id, new_id
+from jobruns.ids import new_id
 from jobruns.job import MAX_CONCURRENT_RUNS, MAX_TIMEOUT_SECONDS, Job
-from jobruns.lifecycle import Admitted
-from jobruns.run import Executor, Progress, Run, RunState, TriggerKind
+from jobruns.lifecycle import DEFAULT_TIMEOUT_SECONDS, WAIT_LIMIT_SECONDS, Admitted
+from jobruns.run import Executor, Predecessor, Progress, Run, RunState, TriggerKind
 from jobruns.service.definitions import find_job
-from jobruns.service.ports import Ports
+from jobruns.service.ports import Ports, StartToken, TokenSpentError
 from jobruns.service.transitions import move, run_event
 
 MAX_INLINE_ARGUMENTS_BYTES = 4096
 """Larger arguments go to S3: an item is paid for by the kilobyte at each transition."""
 
-_CARRIED = {
-    *("org", "job", "executor", "target", "door", "trigger_name", "root_run_id", "tags"),
-    *("arguments", "arguments_key", "timeout_seconds", "heartbeat_seconds", "max_retries", "limited"),
-}
-"""What a retry has of the run it retries."""
+UPLOADS_RETURN = (
+    "the files of an upload's run go back to the upload queue by themselves; upload them again, "
+    "or redrive the dead-letter queue"
+)
+
+TOKEN_SECONDS = 900
+"""How long a start is remembered by its token; clients that repeat a call do so within minutes."""
 
 logger = Logger(child=True)
 
@@ -46,17 +50,25 @@ logger = Logger(child=True)
 class StartRequest:
     """What a caller may say of the run it wants.
 
-    With `run_id` the start may be repeated: a run that has the id already is returned as it is. The documents are
-    written with the run or not at all.
+    With `run_id` or `token` the start may be repeated: a run that has the id already, or that the same caller started
+    with the same token within `TOKEN_SECONDS`, is returned as it is. `arguments` of ``None`` are those of `previous`,
+    the run that is tried again, if there is one. `queueing` wins over what the job says. The documents are written
+    with the run or not at all.
     """
 
     job: str
     door: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] | None = None
     timeout_seconds: int | None = None
+    notify_after_seconds: int | None = None
+    queueing: bool | None = None
     run_id: str | None = None
+    token: str | None = None
+    previous: Run | None = None
     trigger: TriggerKind = TriggerKind.CALLER
     trigger_name: str | None = None
+    predecessors: Sequence[Predecessor] = ()
+    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     new_documents: Sequence[Document] = ()
     changed_documents: Sequence[Document] = ()
 
@@ -74,7 +86,7 @@ def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
     NotFoundError
         The org has no such job.
     InvalidInputError
-        The timeout is out of range.
+        The timeout is out of range, or an argument the ledger itself reads has a value it does not know.
     ConcurrentRunsExceededError
         The job is at its limit and does not queue.
     AlreadyExistsError
@@ -82,13 +94,17 @@ def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
     """
     principal.require(Permission.START)
     job = find_job(ports, principal, request.job)
+    previous = request.previous
+    if previous is not None and previous.trigger is TriggerKind.UPLOAD:
+        raise InvalidInputError(UPLOADS_RETURN, field="previous")
     timeout = job.timeout_seconds if request.timeout_seconds is None else request.timeout_seconds
     if not 1 <= timeout <= MAX_TIMEOUT_SECONDS:
         raise InvalidInputError(f"the timeout must be 1 to {MAX_TIMEOUT_SECONDS} seconds", field="timeout_seconds")
+    arguments = _merge_arguments(ports, job, request)
     now = ports.clock()
     run_id = request.run_id or new_id(now)
-    heartbeat = job.heartbeat_seconds if job.heartbeat_seconds and job.heartbeat_seconds < timeout else None
-    arguments, arguments_key = _place_arguments(ports, job.org, run_id, {**job.arguments, **request.arguments})
+    option = read_bookmark_option(arguments)
+    arguments, arguments_key = _place_arguments(ports, job.org, run_id, arguments)
     run = Run(
         org=job.org,
         job=job.name,
@@ -98,7 +114,10 @@ def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
         door=request.door,
         trigger=request.trigger,
         trigger_name=request.trigger_name,
+        predecessors=tuple(request.predecessors),
         started_by=principal.name,
+        attempt=previous.attempt + 1 if previous else 1,
+        previous_run_id=previous.run_id if previous else None,
         root_run_id=run_id,
         max_retries=job.max_retries,
         limited=job.max_concurrent_runs is not None,
@@ -106,72 +125,73 @@ def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
         arguments_key=arguments_key,
         target=job.target,
         timeout_seconds=timeout,
-        heartbeat_seconds=heartbeat,
+        heartbeat_seconds=job.heartbeat_seconds if (job.heartbeat_seconds or timeout) < timeout else None,
+        notify_after_seconds=request.notify_after_seconds or job.notify_after_seconds,
+        bookmark_option=option,
         submitted_at=now,
         modified_at=now,
         deadline_at=now + timedelta(seconds=timeout),
         tags=job.tags,
-        progress=_first_progress(job.executor),
+        extra=_merge_extra(job.run_extra, request.extra),
+        progress=first_progress(job.executor),
     )
-    return _create(ports, job, run, request, queueing=job.queueing)
+    queueing = job.queueing if request.queueing is None else request.queueing
+    return create_run(ports, job, run, request, queueing=queueing)
 
 
-def retry_run(ports: Ports, principal: Principal, run: Run, request: StartRequest | None = None) -> Run:
-    """Start a new run of the work of one that ended without success.
+def record_refused(ports: Ports, principal: Principal, request: StartRequest, error_code: str, message: str) -> Run:
+    """Record a run that nobody could start, so that the history tells of it: FAILED from the first, and settled.
+
+    May be repeated as a start may: where the request has a token that was spent already, the run it was spent on is it.
 
     Parameters
     ----------
     ports : Ports
         The outside.
     principal : Principal
-        The caller; needs START.
-    run : Run
-        FAILED, TIMEOUT or STOPPED.
-    request : StartRequest, optional
-        Only its run id and its documents are taken.
-
-    Raises
-    ------
-    IllegalTransitionError
-        The run has not ended, or it succeeded, or it loads uploads, which come back by themselves.
-    ConcurrentRunsExceededError
-        The job is at its limit and does not queue.
+        Who wanted it; needs START.
+    request : StartRequest
+        What was wanted; the job need not exist.
+    error_code, message : str
+        Why not.
     """
     principal.require(Permission.START)
-    if not run.state.terminal or run.state is RunState.SUCCEEDED:
-        raise IllegalTransitionError(
-            f"only a run that failed, timed out or was stopped is retried; this one is {run.state}"
-        )
-    if run.trigger is TriggerKind.UPLOAD:
-        raise IllegalTransitionError(
-            "the files of an upload's run go back to the upload queue by themselves; upload them again, "
-            "or redrive the dead-letter queue"
-        )
-    job = find_job(ports, principal, run.job)
-    wanted = request or StartRequest(job=run.job, door=run.door)
-    again = _next_attempt(ports, run, wanted.run_id or new_id(ports.clock()), principal.name)
-    return _create(ports, job, again, wanted, queueing=job.queueing)
-
-
-def retry_failed(ports: Ports, run: Run, actor: str) -> Run | None:
-    """Start the automatic retry that a failed run is due, once, however often this is repeated.
-
-    The retry waits in the queue where the job is at its limit: refusing it would lose work nobody watches.
-
-    Returns
-    -------
-    Run or None
-        ``None`` when no retry is due, or its job is gone.
-    """
-    if run.state is not RunState.FAILED or run.attempt > run.max_retries or run.ended_at is None:
-        return None
-    if run.trigger is TriggerKind.UPLOAD:
-        return None  # its files go back to the upload queue; a retry would load them a second time
-    job = ports.jobs.get(run.org, run.job)
-    if job is None:
-        return None
-    again = _next_attempt(ports, run, derived_id(run.ended_at, "retry", run.org, run.run_id), actor)
-    return _create(ports, job, again, StartRequest(job=run.job, door=run.door), queueing=True)
+    now = ports.clock()
+    run_id = request.run_id or new_id(now)
+    arguments, arguments_key = _place_arguments(ports, principal.org, run_id, dict(request.arguments or {}))
+    timeout = request.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
+    run = Run(
+        org=principal.org,
+        job=request.job,
+        run_id=run_id,
+        executor=Executor.NOOP,
+        state=RunState.FAILED,
+        door=request.door,
+        trigger=request.trigger,
+        trigger_name=request.trigger_name,
+        predecessors=tuple(request.predecessors),
+        started_by=principal.name,
+        root_run_id=run_id,
+        arguments=arguments,
+        arguments_key=arguments_key,
+        timeout_seconds=timeout,
+        submitted_at=now,
+        ended_at=now,
+        modified_at=now,
+        deadline_at=now + timedelta(seconds=timeout),
+        message=message,
+        error_code=error_code,
+        extra=dict(request.extra),
+        settled=True,
+    )
+    event = run_event(run, "Refused", now, principal.name, message=message)
+    try:
+        ports.runs.create(run, event, token=_start_token(run, request))
+    except TokenSpentError as spent:
+        return _started_before(ports, run, spent)
+    except AlreadyExistsError as error:
+        return _existing(ports, run, error)
+    return run
 
 
 def promote_waiting(ports: Ports, org: str, job_name: str, actor: str) -> int:
@@ -217,33 +237,58 @@ def load_arguments(ports: Ports, run: Run) -> dict[str, Any]:
     return stored
 
 
-def _create(ports: Ports, job: Job, run: Run, request: StartRequest, *, queueing: bool) -> Run:
+def create_run(ports: Ports, job: Job, run: Run, request: StartRequest, *, queueing: bool) -> Run:
+    """Write a run that is STARTING and start its execution; or let it wait where there is no slot and it may.
+
+    Raises
+    ------
+    ConcurrentRunsExceededError
+        There is no slot, and not `queueing`.
+    AlreadyExistsError
+        A document's name or id is taken, or the run's id is one that no run may have.
+    """
+    token = _start_token(run, request)
     event = run_event(run, "Submitted", run.submitted_at, run.started_by)
     try:
         ports.runs.create(
             run,
             event,
             slots=job.max_concurrent_runs,
+            token=token,
             new_documents=request.new_documents,
             changed_documents=request.changed_documents,
         )
+    except TokenSpentError as spent:
+        return _started_before(ports, run, spent)
     except ConcurrentRunsExceededError:
         if not queueing:
             raise
-        return _enqueue(ports, run, request)
+        return _enqueue(ports, run, request, token)
     except AlreadyExistsError as error:
         return _existing(ports, run, error)
     launch(ports, run)
     return run
 
 
-def _enqueue(ports: Ports, run: Run, request: StartRequest) -> Run:
-    waiting = run.model_copy(update={"state": RunState.WAITING})
+def first_progress(executor: Executor) -> Progress:
+    """Give the progress a new run begins with."""
+    return Progress(listing="READY") if executor is Executor.INGEST else Progress()
+
+
+def _enqueue(ports: Ports, run: Run, request: StartRequest, token: StartToken | None) -> Run:
+    wait_until = run.submitted_at + timedelta(seconds=WAIT_LIMIT_SECONDS)
+    waiting = run.model_copy(update={"state": RunState.WAITING, "deadline_at": wait_until})
     event = run_event(waiting, "Submitted", run.submitted_at, run.started_by)
     try:
         ports.runs.create(
-            waiting, event, new_documents=request.new_documents, changed_documents=request.changed_documents
+            waiting,
+            event,
+            token=token,
+            new_documents=request.new_documents,
+            changed_documents=request.changed_documents,
         )
+    except TokenSpentError as spent:
+        return _started_before(ports, run, spent)
     except AlreadyExistsError as error:
         return _existing(ports, waiting, error)
     # A slot that was given back between the refusal and the queueing has found nobody to take it.
@@ -251,35 +296,43 @@ def _enqueue(ports: Ports, run: Run, request: StartRequest) -> Run:
     return ports.runs.get(run.org, run.job, run.run_id) or waiting
 
 
+def _start_token(run: Run, request: StartRequest) -> StartToken | None:
+    if request.token is None:
+        return None
+    digest = hashlib.sha256(f"{run.started_by}\x00{run.job}\x00{request.token}".encode()).hexdigest()
+    return StartToken(digest, run.submitted_at + timedelta(seconds=TOKEN_SECONDS))
+
+
+def _started_before(ports: Ports, run: Run, spent: TokenSpentError) -> Run:
+    before = ports.runs.get(run.org, run.job, spent.run_id)
+    if before is None:
+        raise NotFoundError(f"the run {spent.run_id} is gone") from None
+    return _go_on(ports, before)
+
+
 def _existing(ports: Ports, run: Run, error: AlreadyExistsError) -> Run:
     """Return the run that has the id already, making sure that it goes; or complain as the store did."""
     existing = ports.runs.get(run.org, run.job, run.run_id)
     if existing is None:
         raise error
-    if existing.state is RunState.STARTING:
-        launch(ports, existing)
-    return existing
+    return _go_on(ports, existing)
 
 
-def _next_attempt(ports: Ports, run: Run, run_id: str, actor: str) -> Run:
-    now = ports.clock()
-    return Run(
-        **run.model_dump(include=_CARRIED),
-        run_id=run_id,
-        state=RunState.STARTING,
-        trigger=TriggerKind.RETRY,
-        started_by=actor,
-        attempt=run.attempt + 1,
-        previous_run_id=run.run_id,
-        submitted_at=now,
-        modified_at=now,
-        deadline_at=now + timedelta(seconds=run.timeout_seconds),
-        progress=_first_progress(run.executor),
-    )
+def _go_on(ports: Ports, run: Run) -> Run:
+    if run.state is RunState.STARTING:
+        launch(ports, run)
+    return run
 
 
-def _first_progress(executor: Executor) -> Progress:
-    return Progress(listing="READY") if executor is Executor.INGEST else Progress()
+def _merge_arguments(ports: Ports, job: Job, request: StartRequest) -> dict[str, Any]:
+    said = request.arguments
+    if said is None:
+        said = load_arguments(ports, request.previous) if request.previous else {}
+    return {**job.arguments, **said, **job.fixed_arguments}
+
+
+def _merge_extra(base: Mapping[str, Mapping[str, Any]], said: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {door: {**base.get(door, {}), **said.get(door, {})} for door in {**base, **said}}
 
 
 def _place_arguments(

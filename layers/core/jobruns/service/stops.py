@@ -8,6 +8,9 @@ from jobruns.service.ports import Ports
 from jobruns.service.settlement import finish_run
 from jobruns.service.transitions import move
 
+UNATTENDED = frozenset({Executor.LAMBDA, Executor.PYTHON_SCRIPT, Executor.SPARK, Executor.NOOP})
+"""Executors whose work the state machine itself waits for: stopping its execution stops what would settle the run."""
+
 
 def stop_run(ports: Ports, principal: Principal, run: Run, message: str | None = None) -> Run:
     """Ask a run to stop.
@@ -34,8 +37,8 @@ def stop_run(ports: Ports, principal: Principal, run: Run, message: str | None =
         raise IllegalTransitionError(f"the run cannot be stopped: {decision.reason}")
     ports.executors[after.executor].stop(after)
     began = decision.before.state in (RunState.RUNNING, RunState.STARTING) or not decision.applied
-    if not began or after.executor is Executor.LAMBDA:
-        # Nothing waits for this run that could settle it: it has no execution yet, or one that waits for a function.
+    if not began or after.executor in UNATTENDED:
+        # Nothing waits for this run that could settle it: it has no execution yet, or one that waits for the work.
         ports.machine.abandon(after)
         after = move(ports, after, Stopped(), principal.name).after
         finish_run(ports, after, principal.name)

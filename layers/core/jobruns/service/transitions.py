@@ -4,8 +4,8 @@ import uuid
 from datetime import datetime
 
 from jobruns.errors import StaleWriteError
-from jobruns.lifecycle import Decision, Event, apply
-from jobruns.run import Run, RunEvent
+from jobruns.lifecycle import Decision, Event, Stopped, apply
+from jobruns.run import Run, RunEvent, RunState
 from jobruns.service.ports import Ports
 
 MAX_TRIES = 8
@@ -74,3 +74,26 @@ def move(ports: Ports, run: Run, event: Event, actor: str, *, slots: int | None 
             return decision
         run = current
     raise StaleWriteError(f"the run {run.run_id} is being changed by others; read it and try again")
+
+
+def end(ports: Ports, run: Run, outcome: Event, actor: str) -> Decision:
+    """Apply an event that ends a run. One that is STOPPING ends as STOPPED, however its work went.
+
+    Returns
+    -------
+    Decision
+        Not applied where the run had ended before, waits for a slot, or is committing.
+
+    Raises
+    ------
+    StaleWriteError
+        A bounded number of tries all lost against other writers.
+    """
+    stopped = Stopped(getattr(outcome, "message", None))
+    if run.state is RunState.STOPPING:
+        return move(ports, run, stopped, actor)
+    decision = move(ports, run, outcome, actor)
+    if not decision.applied and decision.after.state is RunState.STOPPING:
+        # Asked to stop since it was read.
+        return move(ports, decision.after, stopped, actor)
+    return decision

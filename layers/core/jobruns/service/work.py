@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 from jobruns.errors import IllegalTransitionError, NotFoundError
-from jobruns.lifecycle import CommitBegun, Event, Failed, Stopped, Succeeded
-from jobruns.run import Progress, Run, RunState
+from jobruns.lifecycle import CommitBegun, Event, Failed, Succeeded
+from jobruns.run import BookmarkStep, Progress, Run
 from jobruns.service.ports import Ports, UnitRecord
-from jobruns.service.transitions import move
+from jobruns.service.transitions import end, move
 
 WORK = "jobruns:work"
 
@@ -88,15 +88,28 @@ def recount(ports: Ports, run: Run) -> Progress:
     return exact
 
 
-def begin_commit(ports: Ports, run: Run, seconds: int) -> Run:
+def begin_commit(ports: Ports, run: Run, seconds: int, bookmark: BookmarkStep | None = None) -> Run:
     """Pass the point of no return: for so many seconds nothing but the commit ends the run.
+
+    Parameters
+    ----------
+    ports : Ports
+        The outside.
+    run : Run
+        As read.
+    seconds : int
+        How long the commit takes at most.
+    bookmark : BookmarkStep, optional
+        Where the run's success takes its job's bookmark. From here on no other run of the job commits by it.
 
     Raises
     ------
     IllegalTransitionError
         The run has ended or is being stopped; nothing may be committed for it.
+    BookmarkConflictError
+        The bookmark has moved since the step was made, or another run holds it; nothing may be committed by it.
     """
-    decision = move(ports, run, CommitBegun(ports.clock() + timedelta(seconds=seconds)), WORK)
+    decision = move(ports, run, CommitBegun(ports.clock() + timedelta(seconds=seconds), bookmark), WORK)
     if not decision.applied:
         raise IllegalTransitionError(decision.reason or "nothing may be committed")
     return decision.after
@@ -123,9 +136,7 @@ def conclude_work(
     outcome: Event = Succeeded(message, metrics)
     if error is not None:
         outcome = Failed(error, error_code, metrics, conclusive=conclusive)
-    after = move(ports, run, outcome, WORK).after if not run.state.terminal else run
-    if after.state is RunState.STOPPING:
-        after = move(ports, after, Stopped(), WORK).after
+    after = run if run.state.terminal else end(ports, run, outcome, WORK).after
     if after.state.terminal:
         ports.machine.end_task(after)
     return after

@@ -1,15 +1,17 @@
-"""The ledger's storage: one DynamoDB table behind six small stores that share a connection."""
+"""The ledger's storage: one DynamoDB table behind small stores that share a connection."""
 
 import time
 from collections.abc import Callable
 
 from jobruns.store.access_keys import AccessKeys
+from jobruns.store.bookmarks import Bookmarks
 from jobruns.store.claims import Claims
 from jobruns.store.documents import Documents
 from jobruns.store.items import bind
 from jobruns.store.jobs import Jobs
 from jobruns.store.queries import RunReads
 from jobruns.store.runs import RunWrites, find_queued
+from jobruns.store.triggers import Triggers
 from jobruns.store.units import Units
 
 
@@ -36,7 +38,9 @@ class Store:
         connection = bind(table_name)
         self.runs = RunStore(connection, pause)
         self.jobs = Jobs(connection)
+        self.bookmarks = Bookmarks(connection, pause)
         self.documents = Documents(connection)
         self.access_keys = AccessKeys()
         self.units = Units()
         self.claims = Claims(connection, pause)
+        self.triggers = Triggers(connection, pause)

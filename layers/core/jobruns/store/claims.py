@@ -9,11 +9,8 @@ from pynamodb.connection import Connection
 from jobruns.service.uploads import Claim
 from jobruns.store import keys
 from jobruns.store.items import ClaimItem
-from jobruns.store.transaction import RefusedError, Transaction
+from jobruns.store.transaction import MAX_PARTS, RefusedError, Transaction
 from jobruns.uploads import UploadedObject
-
-CLAIMS_PER_TRANSACTION = 100
-"""What DynamoDB takes at most."""
 
 CLAIM_DAYS = 30
 """Longer than a message can live in the upload queue and then in its dead-letter queue: 14 days each."""
@@ -65,8 +62,8 @@ class Claims:
             The objects that were refused, by identity, with who holds them. All others are the run's.
         """
         refused: dict[str, Claim] = {}
-        for start in range(0, len(objects), CLAIMS_PER_TRANSACTION):
-            wanted = {found.identity: found for found in objects[start : start + CLAIMS_PER_TRANSACTION]}
+        for start in range(0, len(objects), MAX_PARTS):
+            wanted = {found.identity: found for found in objects[start : start + MAX_PARTS]}
             for _ in range(_TRIES):
                 met = self._try(org, table_id, run_id, wanted, at, taken_from or {})
                 refused |= met

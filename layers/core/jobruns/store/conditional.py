@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pynamodb.exceptions import PutError, UpdateError
+from pynamodb.exceptions import DeleteError, PutError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -39,6 +39,23 @@ def update_if(item: LedgerItem, actions: Sequence[Action], condition: Condition)
     try:
         item.update(actions=list(actions), condition=condition)
     except UpdateError as error:
+        if error.cause_response_code == _REFUSED:
+            return False
+        raise
+    return True
+
+
+def delete_if(item: LedgerItem, condition: Condition) -> bool:
+    """Delete an item.
+
+    Returns
+    -------
+    bool
+        False when the condition does not hold, which it does not of an item that is gone; nothing was deleted.
+    """
+    try:
+        item.delete(condition=condition)
+    except DeleteError as error:
         if error.cause_response_code == _REFUSED:
             return False
         raise

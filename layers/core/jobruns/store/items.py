@@ -4,8 +4,10 @@ All share one connection, that of `LedgerItem`: a client costs some 20 ms to mak
 at every cold start.
 """
 
+from enum import StrEnum
 from typing import Any
 
+from pydantic import BaseModel
 from pynamodb.attributes import (
     BooleanAttribute,
     JSONAttribute,
@@ -18,7 +20,7 @@ from pynamodb.connection import Connection
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from jobruns.run import Progress, Run, RunState
+from jobruns.run import Progress, Run
 from jobruns.store import keys
 
 PROGRESS_COUNTERS = tuple(name for name in Progress.model_fields if name != "listing")
@@ -102,6 +104,7 @@ class RunItem(LedgerItem):
     door = UnicodeAttribute()
     trigger = UnicodeAttribute()
     trigger_name = UnicodeAttribute(null=True)
+    predecessors = JSONAttribute(null=True)
     started_by = UnicodeAttribute()
     attempt = NumberAttribute()
     previous_run_id = UnicodeAttribute(null=True)
@@ -113,11 +116,15 @@ class RunItem(LedgerItem):
     target = UnicodeAttribute(null=True)
     timeout_seconds = NumberAttribute()
     heartbeat_seconds = NumberAttribute(null=True)
+    notify_after_seconds = NumberAttribute(null=True)
+    bookmark_option = UnicodeAttribute(null=True)
+    bookmark = JSONAttribute(null=True)
     submitted_at = UTCDateTimeAttribute()
     started_at = UTCDateTimeAttribute(null=True)
     ended_at = UTCDateTimeAttribute(null=True)
     modified_at = UTCDateTimeAttribute()
     heartbeat_at = UTCDateTimeAttribute(null=True)
+    notified_at = UTCDateTimeAttribute(null=True)
     deadline_at = UTCDateTimeAttribute()
     stop_by_at = UTCDateTimeAttribute(null=True)
     committing_until_at = UTCDateTimeAttribute(null=True)
@@ -127,6 +134,7 @@ class RunItem(LedgerItem):
     error_code = UnicodeAttribute(null=True)
     metrics = JSONAttribute(null=True)
     tags = JSONAttribute(null=True)
+    extra = JSONAttribute(null=True)
     settled = BooleanAttribute()
 
     listing = UnicodeAttribute(null=True)
@@ -145,6 +153,19 @@ class RunRefItem(LedgerItem):
 
     job = UnicodeAttribute(null=True)
     abandoned = BooleanAttribute(null=True)
+
+
+class AttemptItem(LedgerItem):
+    """Which run is a certain automatic retry of another."""
+
+    run_id = UnicodeAttribute()
+
+
+class TokenItem(LedgerItem):
+    """Which run a caller's token started. Deleted by DynamoDB some time after it expires."""
+
+    run_id = UnicodeAttribute()
+    expires_at = NumberAttribute()
 
 
 class EventItem(LedgerItem):
@@ -181,6 +202,19 @@ class LastItem(LedgerItem):
     at = UTCDateTimeAttribute()
     started_at = UTCDateTimeAttribute()
     ended_at = UTCDateTimeAttribute()
+
+
+class BookmarkItem(LedgerItem):
+    """A job's bookmark, now or at the end of a run. ``pending`` is the run that commits by it and has yet to end."""
+
+    version = NumberAttribute()
+    ordinal = NumberAttribute(default=0)
+    attempt = NumberAttribute(default=0)
+    run_id = UnicodeAttribute(null=True)
+    previous_run_id = UnicodeAttribute(null=True)
+    state = JSONAttribute(null=True)
+    pending = UnicodeAttribute(null=True)
+    modified_at = UTCDateTimeAttribute(null=True)
 
 
 class JobItem(LedgerItem):
@@ -243,6 +277,30 @@ class ClaimItem(LedgerItem):
     expires_at = NumberAttribute()
 
 
+class TriggerItem(LedgerItem):
+    """A trigger. One whose schedule has yet to be written or removed is found by the index of what is due."""
+
+    gsi_due = DueIndex()
+    due_pk = UnicodeAttribute(null=True)
+    due_sk = UnicodeAttribute(null=True)
+    trigger_id = UnicodeAttribute()
+    version = NumberAttribute()
+    definition = JSONAttribute()
+
+
+class WatchItem(LedgerItem):
+    """A trigger that must hear of a job's runs, as of that version of it."""
+
+    trigger_id = UnicodeAttribute()
+    version = NumberAttribute()
+
+
+class HeardItem(LedgerItem):
+    """A trigger has heard how a run ended. Deleted by DynamoDB some time after it expires."""
+
+    expires_at = NumberAttribute()
+
+
 def bind(table_name: str) -> Connection:
     """Point every model at a table.
 
@@ -262,6 +320,20 @@ def bind(table_name: str) -> Connection:
     return connection
 
 
+def attribute_value(value: Any) -> Any:
+    """Turn a field of a run into what its attribute takes; ``None`` where there is nothing to keep."""
+    match value:
+        case StrEnum():
+            return str(value)
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case tuple():
+            return [attribute_value(part) for part in value] or None
+        case dict():
+            return value or None
+    return value
+
+
 def run_keys(run: Run, due: str | None) -> dict[str, str | None]:
     """Compose the index keys that move with a run's state."""
     return {
@@ -274,8 +346,7 @@ def run_keys(run: Run, due: str | None) -> dict[str, str | None]:
 def read_run(item: RunItem) -> Run:
     """Turn an item into a run."""
     fields = {name: getattr(item, name) for name in Run.model_fields if name != "progress"}
-    for name in ("arguments", "metrics", "tags"):
-        fields[name] = fields[name] or {}
+    fields = {name: value for name, value in fields.items() if value is not None}
     # A worker killed before it was counted as running is counted as done all the same, until the recount.
     progress = {name: max(int(getattr(item, name) or 0), 0) for name in PROGRESS_COUNTERS}
     return Run.model_validate({**fields, "progress": {"listing": item.listing, **progress}})
@@ -283,12 +354,7 @@ def read_run(item: RunItem) -> Run:
 
 def write_run(run: Run, due: str | None) -> RunItem:
     """Turn a new run into an item."""
-    fields = {name: getattr(run, name) for name in Run.model_fields if name != "progress"}
-    for name, value in fields.items():
-        if isinstance(value, RunState) or name in ("executor", "trigger"):
-            fields[name] = str(value)
-    for name in ("arguments", "metrics", "tags"):
-        fields[name] = fields[name] or None
+    fields = {name: attribute_value(getattr(run, name)) for name in Run.model_fields if name != "progress"}
     attributes: dict[str, Any] = {**run_keys(run, due), **fields, **run.progress.model_dump()}
     return RunItem(
         pk=keys.job_pk(run.org, run.job),

@@ -1,11 +1,13 @@
 """Definitions of jobs."""
 
+from collections.abc import Iterable
+
 from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist
 
 from jobruns.errors import AlreadyExistsError, ConflictError
 from jobruns.job import Job
-from jobruns.store import keys
+from jobruns.store import bookmarks, keys
 from jobruns.store.items import JobItem
 from jobruns.store.transaction import RefusedError, Transaction
 
@@ -57,10 +59,11 @@ class Jobs:
             raise ConflictError(f"the job {job.name!r} was changed in the meantime; read it and try again") from None
 
     def remove(self, job: Job) -> None:
-        """Delete a job's definition. Its runs stay: history is not rewritten."""
+        """Delete a job's definition and its bookmark. Its runs stay: history is not rewritten."""
         transaction = Transaction(self._connection)
         transaction.delete("job", _item(job))
         transaction.delete("listed", _listed(job))
+        bookmarks.delete_in(transaction, job.org, job.name)
         transaction.commit()
 
     def get(self, org: str, name: str) -> Job | None:
@@ -69,6 +72,11 @@ class Jobs:
             return _read(org, JobItem.get(keys.job_pk(org, name), "JOB", consistent_read=True))
         except DoesNotExist:
             return None
+
+    def many(self, org: str, names: Iterable[str]) -> dict[str, Job]:
+        """Read the jobs of these names, consistently; what is not there is left out."""
+        wanted = [(keys.job_pk(org, name), "JOB") for name in names]
+        return {item.name: _read(org, item) for item in JobItem.batch_get(wanted, consistent_read=True)}
 
     def page(self, org: str, *, after: str | None = None, limit: int = 1000) -> list[Job]:
         """Read jobs by name, consistently, at most `limit`, beginning after the name `after`."""

@@ -8,19 +8,27 @@ partition              sort                                        item
 ``ORG#o#JOB#j``        ``QUEUE#<run>``                             a run waiting for a slot, oldest first
 ``ORG#o#JOB#j``        ``RUN#<run>``                               a run; ids sort by time
 ``ORG#o#JOB#j``        ``LAST#START``, ``LAST#END``                the last success, by start and by end
+``ORG#o#JOB#j``        ``BOOKMARK``                                the job's bookmark, and which run commits by it
+``ORG#o#JOB#j``        ``BOOKMARK#<run>``                          the bookmark as it was at the end of that run
 ``ORG#o#RUN#r``        ``REF``                                     which job the run belongs to
+``ORG#o#RUN#r``        ``ATTEMPT#<number>``                        which run is that automatic retry of the run
 ``ORG#o#RUN#r``        ``EVENT#<sequence>``                        the run's history
 ``ORG#o#RUN#r``        ``UNIT#<number>``                           a unit of work of the run
 ``ORG#o#DOC#c``        ``<document id>``                           a document of a door
 ``ORG#o#NAME#scope``   ``<name>``                                  who has the name
 ``ORG#o#JOBS``         ``<job>``                                   the org's jobs by name
+``ORG#o#TOKEN#t``      ``START``                                   which run a caller's token started, for a while
+``ORG#o#TRIGGERS``     ``<trigger>``                               a trigger
+``ORG#o#WATCHED#j``    ``<trigger>``                               a trigger that must hear of the job's runs
+``ORG#o#HEARD#r``      ``<trigger>``                               the trigger has heard how the run ended
 ``KEY#k``              ``KEY``                                     an access key
 ``KEYS``               ``<key id>``                                all access keys
 ``CLAIM#o#t``          ``<object>``                                which run loads an uploaded object
 =====================  ==========================================  =======================================
 
 Indexes (all project keys only, so that progress and heartbeats never write to one): ``gsi_due`` has the unfinished
-runs by the time somebody must look at them, in `DUE_SHARDS` partitions; ``gsi_time`` an org's runs by submission;
+runs by the time somebody must look at them, in `DUE_SHARDS` partitions, and in one more the triggers whose schedule has
+yet to be written or removed; ``gsi_time`` an org's runs by submission;
 ``gsi_state`` the same by state.
 """
 
@@ -51,9 +59,24 @@ def run_sk(run_id: str) -> str:
     return f"RUN#{run_id}"
 
 
+def attempt_sk(attempt: int) -> str:
+    """Sort key of the name of a run's automatic retry."""
+    return f"ATTEMPT#{attempt:04d}"
+
+
+def token_pk(org: str, digest: str) -> str:
+    """Partition of a caller's token."""
+    return f"ORG#{org}#TOKEN#{digest}"
+
+
 def queue_sk(run_id: str) -> str:
     """Sort key of a waiting run's place in the queue."""
     return f"QUEUE#{run_id}"
+
+
+def bookmark_sk(run_id: str | None = None) -> str:
+    """Sort key of a job's bookmark, or of what it was at the end of a run."""
+    return "BOOKMARK" if run_id is None else f"BOOKMARK#{run_id}"
 
 
 def event_sk(sequence: int, ignored: str | None = None) -> str:
@@ -74,6 +97,26 @@ def document_pk(org: str, collection: str) -> str:
 def name_pk(org: str, scope: str) -> str:
     """Partition of the names taken in a scope."""
     return f"ORG#{org}#NAME#{scope}"
+
+
+def triggers_pk(org: str) -> str:
+    """Partition of an org's triggers."""
+    return f"ORG#{org}#TRIGGERS"
+
+
+def watched_pk(org: str, job: str) -> str:
+    """Partition of the triggers that must hear of a job's runs."""
+    return f"ORG#{org}#WATCHED#{job}"
+
+
+def heard_pk(org: str, run_id: str) -> str:
+    """Partition of the triggers that have heard how a run ended."""
+    return f"ORG#{org}#HEARD#{run_id}"
+
+
+def due_triggers_pk() -> str:
+    """Index partition of the triggers somebody must look at."""
+    return "DUE#TRIGGERS"
 
 
 def key_pk(key_id: str) -> str:

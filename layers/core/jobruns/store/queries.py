@@ -1,7 +1,6 @@
 """Reads of runs: by id, by job, by time, by state, and what is due."""
 
 import base64
-import binascii
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -14,9 +13,12 @@ from jobruns.errors import InvalidInputError
 from jobruns.run import Run, RunEvent, RunState
 from jobruns.service.ports import Page, RunRef
 from jobruns.store import keys
-from jobruns.store.items import EventItem, LastItem, RunItem, RunRefItem, read_run
+from jobruns.store.items import AttemptItem, EventItem, LastItem, RunItem, RunRefItem, read_run
 
 MAX_PAGE = 1000
+
+MAX_KEY_CHARACTERS = 1024
+"""Of any part of a run's keys; DynamoDB takes sort keys of 1,024 bytes and partition keys of 2,048."""
 
 
 class RunReads:
@@ -42,20 +44,30 @@ class RunReads:
         ref = self.ref(org, run_id)
         return self.get(org, ref.job, run_id) if ref and ref.job else None
 
+    def attempt(self, org: str, job: str, root_run_id: str, attempt: int) -> Run | None:
+        """Read an automatic retry of a run by its number: two reads."""
+        try:
+            item = AttemptItem.get(keys.run_pk(org, root_run_id), keys.attempt_sk(attempt), consistent_read=True)
+        except DoesNotExist:
+            return None
+        return self.get(org, job, item.run_id)
+
     def of_job(self, org: str, job: str, *, limit: int, token: str | None = None) -> Page:
-        """Read a page of a job's runs, newest first: one query that reads only the page."""
+        """Read a page of a job's runs, newest first: one query that reads only the page, and whether one follows."""
         pk = keys.job_pk(org, job)
         found = RunItem.query(
             pk,
             RunItem.sk.startswith("RUN#"),
             consistent_read=True,
             scan_index_forward=False,
-            limit=limit,
-            page_size=limit,
+            limit=limit + 1,
+            page_size=limit + 1,
             last_evaluated_key=_read_token(token, "pk", pk),
         )
         runs = [read_run(item) for item in found]
-        return Page(runs, _write_token(found.last_evaluated_key))
+        page = runs[:limit]
+        last = {"pk": {"S": pk}, "sk": {"S": keys.run_sk(page[-1].run_id)}} if len(runs) > limit else None
+        return Page(page, _write_token(last))
 
     def of_org(
         self,
@@ -155,13 +167,19 @@ def _read_token(token: str | None, partition: str, value: str) -> dict[str, Any]
     if token is None:
         return None
     try:
-        plain = json.loads(base64.urlsafe_b64decode(token.encode()))
-        ours = plain.get(partition) == value
-    except (binascii.Error, ValueError, AttributeError, UnicodeDecodeError):
-        ours = False
-    if not ours:
+        key = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except ValueError:  # also what is no base64, or no UTF-8
+        key = None
+    # DynamoDB must be able to take it for a key of a run: what it refuses would be a fault of ours.
+    names = {"pk", "sk", partition, partition.replace("pk", "sk")}
+    whole = isinstance(key, dict) and key.keys() == names and all(_may_be_key(part) for part in key.values())
+    if not whole or key[partition] != value or not key["sk"].startswith("RUN#"):
         raise InvalidInputError("the continuation token is not one of this list's; begin again without it")
-    return {str(name): {"S": str(part)} for name, part in plain.items()}
+    return {name: {"S": part} for name, part in key.items()}
+
+
+def _may_be_key(part: Any) -> bool:
+    return isinstance(part, str) and len(part) <= MAX_KEY_CHARACTERS
 
 
 def _read_event(item: EventItem) -> RunEvent:

@@ -9,18 +9,22 @@ from pynamodb.expressions import condition as expressions
 from pynamodb.expressions.update import Action
 
 from jobruns.documents import Document
-from jobruns.errors import AlreadyExistsError, ConcurrentRunsExceededError, ConflictError
+from jobruns.errors import AlreadyExistsError, BookmarkConflictError, ConcurrentRunsExceededError, ConflictError
 from jobruns.lifecycle import Decision, due_at
 from jobruns.run import Progress, Run, RunEvent, RunState
-from jobruns.store import documents, keys
+from jobruns.service.ports import StartToken, TokenSpentError
+from jobruns.store import bookmarks, documents, keys
 from jobruns.store.conditional import save_if, update_if
 from jobruns.store.items import (
+    AttemptItem,
     EventItem,
     LastItem,
     QueueItem,
     RunItem,
     RunRefItem,
     SlotsItem,
+    TokenItem,
+    attribute_value,
     read_run,
     run_keys,
     write_run,
@@ -53,6 +57,7 @@ class RunWrites:
         event: RunEvent,
         *,
         slots: int | None = None,
+        token: StartToken | None = None,
         new_documents: Sequence[Document] = (),
         changed_documents: Sequence[Document] = (),
     ) -> None:
@@ -61,16 +66,20 @@ class RunWrites:
         Parameters
         ----------
         run : Run
-            In WAITING or STARTING.
+            In WAITING or STARTING, or ended from the first.
         event : RunEvent
             Its first event.
         slots : int, optional
             The job's limit: the run takes one of so many slots. A WAITING run takes a place in the queue instead.
+        token : StartToken, optional
+            Starts one run until it expires.
         new_documents, changed_documents : sequence of Document
             A door's own documents, written in the same transaction. A changed one carries the version it will have.
 
         Raises
         ------
+        TokenSpentError
+            The token has started a run.
         RunExistsError
             The id is taken.
         ConcurrentRunsExceededError
@@ -86,6 +95,11 @@ class RunWrites:
         ref = RunRefItem(pk=keys.run_pk(run.org, run.run_id), sk="REF", kind="run_ref", job=run.job)
         transaction.put("ref", ref, RunRefItem.pk.does_not_exist())
         transaction.put("event", _event_item(event))
+        if run.root_run_id != run.run_id:
+            transaction.put("attempt", _attempt_item(run))
+        if token is not None:
+            unspent = TokenItem.pk.does_not_exist() | (TokenItem.expires_at <= int(run.submitted_at.timestamp()))
+            transaction.put("token", _token_item(run, token), unspent)
         if run.state is RunState.WAITING:
             transaction.put("queue", _queue_item(run))
         elif slots is not None:
@@ -97,6 +111,8 @@ class RunWrites:
         try:
             transaction.commit()
         except RefusedError as refusal:
+            if spent := refusal.parts.get("token"):
+                raise TokenSpentError(TokenItem.from_raw_data(spent).run_id) from None
             if "run" in refusal.parts or "ref" in refusal.parts:
                 raise RunExistsError(f"the run id {run.run_id} is taken") from None
             documents.explain(refusal)
@@ -126,6 +142,8 @@ class RunWrites:
         ------
         ConcurrentRunsExceededError
             All slots are taken.
+        BookmarkConflictError
+            The run would commit by a bookmark that has moved since, or that another run holds.
         """
         before, after = decision.before, decision.after
         transaction = Transaction(self._connection, self._pause)
@@ -133,6 +151,8 @@ class RunWrites:
         unmoved = (RunItem.version == before.version) & (RunItem.state == str(before.state))
         transaction.update("run", item, _changes(before, after), unmoved)
         transaction.put("event", _event_item(event))
+        if after.bookmark is not None and before.bookmark is None:
+            bookmarks.claim_in(transaction, after)
         if before.state is RunState.WAITING:
             transaction.delete("queue", _queue_item(before))
             if after.state is RunState.STARTING and slots is not None:
@@ -148,6 +168,10 @@ class RunWrites:
                 return read_run(_from_raw(raw))
             if "run" in refusal.parts:
                 raise ConflictError(f"the run {before.run_id} is gone") from None
+            if "bookmark" in refusal.parts:
+                raise BookmarkConflictError(
+                    f"another run of the job {before.job} has just moved its bookmark, or is about to"
+                ) from None
             raise ConcurrentRunsExceededError(f"Concurrent runs exceeded for {before.job}") from None
         return None
 
@@ -269,6 +293,21 @@ def _queue_item(run: Run) -> QueueItem:
     return QueueItem(pk=pk, sk=keys.queue_sk(run.run_id), kind="queue", run_id=run.run_id)
 
 
+def _attempt_item(run: Run) -> AttemptItem:
+    pk = keys.run_pk(run.org, run.root_run_id)
+    return AttemptItem(pk=pk, sk=keys.attempt_sk(run.attempt), kind="attempt", run_id=run.run_id)
+
+
+def _token_item(run: Run, token: StartToken) -> TokenItem:
+    return TokenItem(
+        pk=keys.token_pk(run.org, token.digest),
+        sk="START",
+        kind="start_token",
+        run_id=run.run_id,
+        expires_at=int(token.expires_at.timestamp()),
+    )
+
+
 def _event_item(event: RunEvent) -> EventItem:
     return EventItem(
         pk=keys.run_pk(event.org, event.run_id),
@@ -290,11 +329,10 @@ def _event_item(event: RunEvent) -> EventItem:
 def _changes(before: Run, after: Run) -> list[Action]:
     actions: list[Action] = []
     for name in Run.model_fields:
-        value = getattr(after, name)
-        if name == "progress" or value == getattr(before, name):
+        if name == "progress" or getattr(after, name) == getattr(before, name):
             continue
-        attribute = getattr(RunItem, name)
-        actions.append(attribute.remove() if value is None else attribute.set(str(value) if name == "state" else value))
+        attribute, value = getattr(RunItem, name), attribute_value(getattr(after, name))
+        actions.append(attribute.remove() if value is None else attribute.set(value))
     due = due_at(after)
     for name, key in run_keys(after, keys.instant(due) if due else None).items():
         actions.append(getattr(RunItem, name).remove() if key is None else getattr(RunItem, name).set(key))

@@ -18,6 +18,9 @@ from pynamodb.transactions import TransactWrite
 from jobruns.errors import UnavailableError
 from jobruns.store.items import LedgerItem
 
+MAX_PARTS = 100
+"""What DynamoDB takes at most."""
+
 MAX_TRIES = 12
 FIRST_PAUSE_SECONDS = 0.02
 MAX_PAUSE_SECONDS = 0.5

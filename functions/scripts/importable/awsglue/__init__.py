@@ -1,0 +1,1 @@
+"""What of AWS Glue's own package works without Spark, for scripts that import it."""
