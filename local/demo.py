@@ -2,6 +2,7 @@
 
 The data is `vega_datasets`' record of Seattle's temperature, hour by hour, which lies in the package: no network is
 needed. Ten months are loaded as a batch job over HTTP, the last two by dropping their files into the landing bucket.
+Then a script looks at the files, as a job of the Glue door.
 """
 
 import itertools
@@ -22,7 +23,8 @@ from rich.table import Table
 from rich.text import Text
 from vega_datasets import local_data
 
-from local.errors import LocalError
+from local.demo_jobs import show_jobs
+from local.errors import DemoError, LocalError
 from local.runner import Runner
 
 _LOG = logging.getLogger(__name__)
@@ -47,10 +49,6 @@ COLUMNS: list[dict[str, Any]] = [
     },
     {"name": "fahrenheit", "datatype": {"type": "double", "source": {"from_input_field": "temp"}}},
 ]
-
-
-class DemoError(LocalError):
-    """Something came out otherwise than it should."""
 
 
 class Door:
@@ -108,8 +106,8 @@ class Demo:
         months = list(_split_by_month(Path(local_data.seattle_temps.filepath)))
         batch, uploads = dict(months[:BATCH_MONTHS]), dict(months[BATCH_MONTHS:])
 
-        org, token = self._make_org()
-        door = Door(self._runner.url, org, token)
+        org, key = self._make_org()
+        door = Door(self._runner.url, org, key["token"])
         self._say(f"made the org {org} and its key, by the command line")
         table = self._make_table(door, org)
         self._say("made the project weather, the table hourly and its transform, over HTTP")
@@ -126,6 +124,15 @@ class Demo:
             self._console.rule(f"jobruns runs show {finished}", align="left", style="dim")
             self._console.out(self._command("runs", "show", finished, "--org", org), highlight=False, end="")
         self._read_back(table, _count_rows(dict(months)))
+        show_jobs(
+            self._runner,
+            key_id=key["key_id"],
+            secret=key["secret"],
+            prefix=f"{org}/history/",
+            rows=_count_rows(batch),
+            say=self._say,
+            polls=_polls,
+        )
 
     def _say(self, what: str) -> None:
         say(self._console, what)
@@ -144,13 +151,13 @@ class Demo:
             raise DemoError(f"jobruns {' '.join(arguments)} failed: {done.stderr.strip()}")
         return str(done.stdout)
 
-    def _make_org(self) -> tuple[str, str]:
-        """Make an org: it is there as soon as it has a key."""
+    def _make_org(self) -> tuple[str, dict[str, str]]:
+        """Make an org: it is there as soon as it has a key, which is given as id, secret and token."""
         org = str(uuid.uuid4())
-        made = json.loads(
+        made: dict[str, str] = json.loads(
             self._command("keys", "create", "--org", org, "--role", "admin", "--expires-in", "1d", "--json")
         )
-        return org, str(made["token"])
+        return org, made
 
     def _make_table(self, door: Door, org: str) -> str:
         """Make a table that also watches for uploads; give its uuid."""

@@ -14,3 +14,7 @@ class PortTakenError(LocalError):
 
     def __init__(self, port: int, variable: str) -> None:
         super().__init__(f"port {port} is taken: stop what listens there, or set {variable} to a free port")
+
+
+class DemoError(LocalError):
+    """Something in the demonstration came out otherwise than it should."""

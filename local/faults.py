@@ -149,7 +149,8 @@ class Faults:
 def operation_of(environ: Environ) -> tuple[str, str]:
     """Name the service and the operation of a request to AWS.
 
-    Exact where the protocol says it (JSON and query protocols); for S3 and Lambda's Invoke read off method and path.
+    Exact where the protocol says it (JSON and query protocols); for S3, EventBridge Scheduler and Lambda's Invoke read
+    off method and path.
     """
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
     service = scope[1] if scope else "s3"
@@ -162,7 +163,18 @@ def operation_of(environ: Environ) -> tuple[str, str]:
         return service, "Invoke"
     if service == "s3":
         return service, _s3_operation(environ, query)
+    if service == "scheduler":
+        return service, _scheduler_operation(environ)
     return service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+
+
+def _scheduler_operation(environ: Environ) -> str:
+    collection, _, name = environ["PATH_INFO"].strip("/").partition("/")
+    noun = {"schedules": "Schedule", "schedule-groups": "ScheduleGroup"}.get(collection, "Tag")
+    if not name:
+        return f"List{noun}s"
+    verb = {"POST": "Create", "PUT": "Update", "DELETE": "Delete"}.get(environ["REQUEST_METHOD"], "Get")
+    return f"{verb}{noun}"
 
 
 def _s3_operation(environ: Environ, query: dict[str, list[str]]) -> str:

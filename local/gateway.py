@@ -23,7 +23,9 @@ from local.pool import NoWorkerError
 from local.serving import Environ
 from local.template import Template
 
-_MAX_WAIT_SECONDS = 30.0
+_MAX_WAIT_SECONDS = 55.0
+"""For a worker: where AWS would start another, requests queue here, as long as clients wait (60 s in boto3)."""
+
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch"}
 _ANY = "x-amazon-apigateway-any-method"
 _INTEGRATION = "x-amazon-apigateway-integration"

@@ -30,6 +30,7 @@ _ARNS: dict[str, tuple[str, str]] = {
     "AWS::StepFunctions::StateMachine": ("states", "stateMachine:{}"),
     "AWS::CloudWatch::Alarm": ("cloudwatch", "alarm:{}"),
     "AWS::Scheduler::Schedule": ("scheduler", "schedule/default/{}"),
+    "AWS::Scheduler::ScheduleGroup": ("scheduler", "schedule-group/{}"),
 }
 _NAME_PROPERTIES = {
     "AWS::DynamoDB::Table": "TableName",
@@ -43,6 +44,7 @@ _NAME_PROPERTIES = {
     "AWS::SNS::Topic": "TopicName",
     "AWS::SQS::Queue": "QueueName",
     "AWS::Scheduler::Schedule": "Name",
+    "AWS::Scheduler::ScheduleGroup": "Name",
     "AWS::SecretsManager::Secret": "Name",
     "AWS::StepFunctions::StateMachine": "StateMachineName",
 }

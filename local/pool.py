@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.runtime_api import Invocation, Outcome, RuntimeApi
+from local.worker import kill_session
 
 _WORKER_SCRIPT = Path(__file__).with_name("worker.py")
 _INIT_SECONDS = 60.0
@@ -114,9 +115,8 @@ class Worker:
         return invocation.result()
 
     def kill(self) -> None:
-        """End the process and its children, at once."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """End the process and whatever it started, at once."""
+        kill_session(self.process.pid)
 
     def _init_failed(self, error: bytes) -> None:
         self.init_error = Outcome(error, "Unhandled")

@@ -1,6 +1,6 @@
-"""Creates what the template describes in the emulated account: tables, buckets, queues, secrets, state machines.
+"""Creates what the template describes in the emulated account: tables, queues, machines, schedules, log groups.
 
-Whatever is not needed to run on one machine (roles, policies, alarms, log groups) is left out.
+Whatever is not needed to run on one machine (roles, policies, alarms) is left out.
 """
 
 import json
@@ -49,6 +49,9 @@ def create_resources(template: Template, resolver: Resolver, cloud: Cloud) -> No
         ("AWS::SecretsManager::Secret", _create_secret),
         ("AWS::SQS::Queue", _create_queue),
         ("AWS::S3::Bucket", _create_bucket),
+        ("AWS::Logs::LogGroup", _create_log_group),
+        ("AWS::Scheduler::ScheduleGroup", _create_schedule_group),
+        ("AWS::Scheduler::Schedule", _create_schedule),
     )
     for kind, create in steps:
         for logical_id, properties in template.resources(kind, resolver).items():
@@ -126,6 +129,21 @@ def _create_bucket(cloud: Cloud, name: str, properties: dict[str, Any]) -> None:
 
 def _filter(described: dict[str, Any]) -> dict[str, Any]:
     return {"Key": {"FilterRules": described["S3Key"]["Rules"]}}
+
+
+def _create_log_group(cloud: Cloud, name: str, properties: dict[str, Any]) -> None:
+    client = cloud.client("logs")
+    client.create_log_group(logGroupName=name)
+    if days := properties.get("RetentionInDays"):
+        client.put_retention_policy(logGroupName=name, retentionInDays=int(days))
+
+
+def _create_schedule_group(cloud: Cloud, name: str, _properties: dict[str, Any]) -> None:
+    cloud.client("scheduler").create_schedule_group(Name=name)
+
+
+def _create_schedule(cloud: Cloud, name: str, properties: dict[str, Any]) -> None:
+    cloud.client("scheduler").create_schedule(**properties | {"Name": name})
 
 
 def _definition(template: Template, logical_id: str, properties: dict[str, Any]) -> str:

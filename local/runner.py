@@ -23,12 +23,13 @@ from local.cloud import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Cloud
 from local.errors import LocalError
 from local.faults import Faults
 from local.functions import read_functions, worker_environment
-from local.gateway import Gateway, read_routes
+from local.gateway import Gateway, Route, read_routes
 from local.intrinsics import REGION, Resolver
 from local.invoke import AsyncPolicy, Invoker
 from local.pool import FunctionSpec, Pool, Worker
 from local.resources import create_resources
 from local.runtime_api import Outcome
+from local.schedules import Schedules
 from local.serving import Environ, Server
 from local.sources import Sources
 from local.template import Template, load_template
@@ -133,6 +134,7 @@ class Runner:
         stack.callback(front.stop)
         self._cloud = Cloud(self._ports[1], self.invoker, self.faults)
         stack.callback(self._cloud.stop)
+        self.schedules = Schedules(self._cloud.account, self.invoker)
         self.url, self.aws_endpoint = front.url, self._cloud.url
 
         template = load_template(self._template_path, self._overrides, self._stage)
@@ -150,8 +152,9 @@ class Runner:
         create_resources(template, resolver, self._cloud)
         self._connect(template, resolver, stack)
         access_log = stack.enter_context((self.logs / "access.log").open("ab", buffering=0))
-        front.app = Gateway(read_routes(template, resolver), self.invoker, access_log)
-        self.env = self._environment(template, resolver) | self._admin_key()
+        routes = read_routes(template, resolver)
+        front.app = Gateway(routes, self.invoker, access_log)
+        self.env = self._environment(template, resolver, routes) | self._admin_key()
         self._write_env()
 
     def _lifeline(self, stack: contextlib.ExitStack) -> None:
@@ -171,13 +174,15 @@ class Runner:
     def _connect(self, template: Template, resolver: Resolver, stack: contextlib.ExitStack) -> None:
         from local.emulator import states
 
-        sources = Sources(template, resolver, self.invoker)
+        sources = Sources(template, resolver, self.invoker, self.schedules)
         states.on_status.append(sources.status_changed)
         stack.callback(states.on_status.remove, sources.status_changed)
         self.invoker.start()
         stack.callback(self.invoker.stop)
         sources.start()
         stack.callback(sources.stop)
+        self.schedules.start()
+        stack.callback(self.schedules.stop)
 
     def _warm(self) -> None:
         for pool in list(self._pools.values()):
@@ -194,7 +199,7 @@ class Runner:
         for pool in self._pools.values():
             pool.wait_gone(max(0.0, deadline - time.monotonic()))
 
-    def _environment(self, template: Template, resolver: Resolver) -> dict[str, str]:
+    def _environment(self, template: Template, resolver: Resolver, routes: list[Route]) -> dict[str, str]:
         shared = {name: value for pool in self._pools.values() for name, value in pool.spec.environment.items()}
         env = {
             "JOBRUNS_URL": self.url,
@@ -206,6 +211,9 @@ class Runner:
         }
         if "LandingBucket" in template.body["Resources"]:
             env["JOBRUNS_LANDING_BUCKET"] = resolver.name("LandingBucket")
+        if any(route.path == "/glue" for route in routes):
+            # For --endpoint-url and endpoint_url, with the key's id and secret; AWS_ENDPOINT_URL is the emulated AWS.
+            env["JOBRUNS_GLUE_URL"] = f"{self.url}/glue"
         return env
 
     def _start_key_maker(self, template: Template, resolver: Resolver, stack: contextlib.ExitStack) -> None:

@@ -1,8 +1,7 @@
-"""What calls functions by itself: queues, schedules and event rules."""
+"""What calls functions by itself: queues and event rules."""
 
 import json
 import logging
-import re
 import threading
 import time
 import uuid
@@ -16,12 +15,11 @@ from local.errors import TemplateError
 from local.intrinsics import REGION, Resolver
 from local.invoke import Invoker, UnknownFunctionError
 from local.pool import NoWorkerError
+from local.schedules import Schedules
 from local.template import Template
 
 _LOG = logging.getLogger(__name__)
 
-_RATE = re.compile(r"rate\(\s*(\d+)\s+(second|minute|hour|day)s?\s*\)")
-_UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _MAX_BATCH_BYTES = 6 * 1024 * 1024
 _MESSAGE_OVERHEAD_BYTES = 700
 """About what a record of a batch has beside the message's body."""
@@ -30,7 +28,7 @@ _PAUSE_SECONDS = 1.0
 
 
 class Sources:
-    """Everything in the template that calls functions.
+    """Everything in the template that calls functions, but for what EventBridge Scheduler does.
 
     Parameters
     ----------
@@ -40,20 +38,21 @@ class Sources:
         Resolves it.
     invoker : Invoker
         Runs functions.
+    schedules : Schedules
+        Gets the rules that have a schedule.
     """
 
-    def __init__(self, template: Template, resolver: Resolver, invoker: Invoker) -> None:
+    def __init__(self, template: Template, resolver: Resolver, invoker: Invoker, schedules: Schedules) -> None:
         self._account = resolver.account
         self._invoker = invoker
+        self._schedules = schedules
         self._stopping = threading.Event()
         self._rules: list[tuple[Any, list[dict[str, Any]]]] = []
         self._threads: list[Callable[[], None]] = []
         for logical_id, properties in template.resources("AWS::Lambda::EventSourceMapping", resolver).items():
             self._add_mapping(logical_id, properties)
-        for logical_id, properties in template.resources("AWS::Scheduler::Schedule", resolver).items():
-            self._add_schedule(logical_id, properties, [properties["Target"]], "{}")
         for logical_id, properties in template.resources("AWS::Events::Rule", resolver).items():
-            self._add_rule(logical_id, properties)
+            self._add_rule(logical_id, resolver.arn(logical_id), properties)
 
     def start(self) -> None:
         """Begin to call."""
@@ -105,7 +104,7 @@ class Sources:
             )
             self._threads.append(lambda: poll(mapping, self._invoker, self._stopping))
 
-    def _add_rule(self, logical_id: str, properties: dict[str, Any]) -> None:
+    def _add_rule(self, logical_id: str, arn: str, properties: dict[str, Any]) -> None:
         if properties.get("State", "ENABLED") == "DISABLED":
             return
         targets = properties.get("Targets", [])
@@ -114,26 +113,7 @@ class Sources:
 
             self._rules.append((EventPattern.load(json.dumps(pattern)), targets))
         if "ScheduleExpression" in properties:
-            event = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-            self._add_schedule(logical_id, properties, targets, json.dumps(event))
-
-    def _add_schedule(
-        self, logical_id: str, properties: dict[str, Any], targets: list[dict[str, Any]], event: str
-    ) -> None:
-        if properties.get("State", "ENABLED") == "DISABLED":
-            return
-        found = _RATE.fullmatch(properties["ScheduleExpression"])
-        if found is None:
-            _LOG.warning(
-                "%s is not run: only rate(...) is known here, not %s", logical_id, properties["ScheduleExpression"]
-            )
-            return
-        period = int(found[1]) * _UNIT_SECONDS[found[2]]
-        self._threads.append(lambda: self._tick(period, targets, event))
-
-    def _tick(self, period: float, targets: list[dict[str, Any]], event: str) -> None:
-        while not self._stopping.wait(period):
-            self._call(targets, event)
+            self._schedules.add_rule(logical_id, arn, properties["ScheduleExpression"], targets)
 
     def _call(self, targets: list[dict[str, Any]], event: str) -> None:
         for target in targets:

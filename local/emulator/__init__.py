@@ -9,10 +9,11 @@ ones. Each module names what differs and replaces just that, against the version
 * `sqs`: no message is lost or handed out twice when senders and receivers meet;
 * `s3`: notifications carry the version and the sequencer;
 * `glue`: UpdateTable honours VersionId, which Iceberg's commits rest on;
+* `scheduler`: what EventBridge Scheduler would refuse is refused;
 * `states`, `states_map`, `states_tokens`: Step Functions.
 """
 
-from local.emulator import accounts, dispatch, dynamodb, glue, s3, sqs, states
+from local.emulator import accounts, dispatch, dynamodb, glue, s3, scheduler, sqs, states
 
 _applied = False
 
@@ -28,5 +29,6 @@ def apply() -> None:
     dynamodb.apply()
     glue.apply()
     s3.apply()
+    scheduler.apply()
     sqs.apply()
     states.apply()

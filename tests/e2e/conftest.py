@@ -9,6 +9,7 @@ from jobruns.access import Principal
 from jobruns.service.ports import Ports
 from local.runner import Runner
 from tests.e2e.ledger import admin_of, open_ports
+from tests.e2e.tiny import Seen, write_project
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,6 +19,20 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     """The real template, shared by the session's tests: give orgs, jobs and files names of their own."""
     with Runner(ROOT / "template.yaml", tmp_path_factory.mktemp("runner")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """A template of its own, to try the runner with."""
+    folder = tmp_path_factory.mktemp("tiny")
+    with Runner(write_project(folder), folder / "state") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def seen(tiny: Runner) -> Seen:
+    """What its functions noted."""
+    return Seen(tiny)
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,8 @@ def test_the_demonstration_loads_real_data_both_ways_and_leaves_nothing_behind(t
     assert len(re.findall(r"^state +SUCCEEDED *$", done.stdout, re.MULTILINE)) >= 2
     assert "read 8,759 rows back" in done.stdout
     assert re.search(r"2010-01-01 00:00:00\+00:00 . 39\.4", done.stdout)
+    assert "the warmest was 2010/07/28 16:00 75.9" in done.stdout
+    assert "the trigger answer started the job tell" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -33,7 +33,8 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    _, _, made, _, batch, uploads, worker, command_line = re.split(r"\n=== \d\n", done.stdout)
+    parts = re.split(r"\n=== \d+\n", done.stdout)
+    _, _, made, _, batch, uploads, jobs, log, triggers, worker, command_line = parts
     assert made.count('"created"') == 3
     created, end = json.JSONDecoder().raw_decode(batch)
     (status,) = json.loads(batch[end:])
@@ -46,13 +47,19 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
     }
     assert (status["details"]["rows_loaded"], status["details"]["rows_rejected"]) == (2, 1)
     assert uploads.count("SUCCEEDED") == 2
+    assert "SUCCEEDED\tNone" in jobs
+    assert "FAILED\tValueError: no such day" in jobs
+    assert log.strip() == "report of monday"
+    assert triggers.startswith("after-load SUCCEEDED after load\n")
+    assert '"segments"' in triggers
     assert worker.rstrip().endswith("SUCCEEDED")
     assert "loaded 2 rows from 1 files, rejected 1" in command_line
     assert "revoked JRAK" in command_line
     with open_ports(runner) as ports:
         rows = Door(runner).iceberg(ports, "website.events").scan().to_arrow().to_pylist()
     loaded = [(row["page"], row["milliseconds"]) for row in rows]
-    assert sorted(loaded) == [("/", 112), ("/", 112), ("/pricing", 98), ("/pricing", 98)]
+    # Once by the batch job, once as an upload, once by the job that the glue door defines.
+    assert sorted(loaded) == [*[("/", 112)] * 3, *[("/pricing", 98)] * 3]
 
 
 def test_the_readme_names_what_there_is() -> None:

@@ -3,65 +3,15 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.runner import FunctionFailedError, Runner
-from tests.e2e.tiny import write_project
-
-T = TypeVar("T")
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    folder = tmp_path_factory.mktemp("tiny")
-    with Runner(write_project(folder), folder / "state") as running:
-        yield running
-
-
-def eventually(look: Callable[[], T | None], seconds: float = 15.0) -> T:
-    deadline = time.monotonic() + seconds
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
-    return found
-
-
-class Seen:
-    """What the functions noted in their queue."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._sqs = runner.client("sqs")
-        self._url = runner.env["QUEUE_URL"]
-        self.notes: list[dict[str, Any]] = []
-
-    def wait(self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 15.0) -> dict[str, Any]:
-        return eventually(lambda: next(filter(wanted, self._look()), None), seconds)
-
-    def _look(self) -> list[dict[str, Any]]:
-        messages = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
-        for message in messages:
-            self.notes.append(json.loads(message["Body"]))
-            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-        return self.notes
-
-
-@pytest.fixture(scope="module")
-def seen(tiny: Runner) -> Seen:
-    return Seen(tiny)
-
-
-def queue_url(runner: Runner, name: str) -> str:
-    url: str = runner.client("sqs").get_queue_url(QueueName=f"tiny-{name}")["QueueUrl"]
-    return url
-
+from tests.e2e.tiny import Seen, eventually, queue_url
 
 # Functions
 
@@ -102,14 +52,24 @@ def test_failure_is_told_as_lambda_tells_it(tiny: Runner, how: str, error_type: 
     assert tiny.invoke("Trouble", {"how": "nothing"}) == "fine"
 
 
-def test_worker_is_killed_at_its_time_limit(tiny: Runner) -> None:
+def test_worker_is_killed_at_its_time_limit_with_what_it_started(tiny: Runner, seen: Seen) -> None:
     tiny.invoke("Trouble", {"how": "nothing"})
-    began = time.monotonic()
+    began, name = time.monotonic(), uuid.uuid4().hex
     with pytest.raises(FunctionFailedError, match=r"Task timed out after 2\.00 seconds") as failure:
-        tiny.invoke("Trouble", {"how": "sleep"})
+        tiny.invoke("Trouble", {"how": "spawn", "name": name})
     assert failure.value.error_type == "Sandbox.Timedout"
     assert 1.9 < time.monotonic() - began < 4
     assert tiny.invoke("Trouble", {"how": "nothing"}) == "fine"
+    for child in seen.wait(lambda note: note.get("name") == name)["children"]:
+        eventually(lambda child=child: None if is_alive(child) else True, 5.0)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        # After the name in brackets; a zombie is dead, whether or not anybody asks for its status.
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_handler_that_cannot_be_loaded_is_named(tiny: Runner) -> None:
@@ -166,7 +126,7 @@ def test_added_function_can_be_called_by_arn(tiny: Runner, tmp_path: Path) -> No
     assert tiny.invoke(arn, {"n": 21}) == 42
 
 
-# Queues, uploads, schedules
+# Queues, uploads
 
 
 def test_uploads_that_arrive_together_are_one_event(tiny: Runner, seen: Seen) -> None:
@@ -207,11 +167,6 @@ def test_messages_that_fail_come_again_and_end_in_the_dead_letter_queue(tiny: Ru
     noted = [body["name"] for note in seen.notes for body in note.get("batch", []) if name in json.dumps(body)]
     assert noted.count(f"{name}-good") == 1
     assert noted.count(f"{name}-bad") == 2
-
-
-def test_schedule_calls_its_function(tiny: Runner, seen: Seen) -> None:
-    event = seen.wait(lambda note: note.get("detail-type") == "Scheduled Event")
-    assert event["source"] == "aws.events"
 
 
 # Machines
@@ -349,116 +304,6 @@ def test_distributed_map_fails_with_the_first_item_that_fails(tiny: Runner) -> N
     _, arn = start(tiny, do="map", key=put_units(tiny, [1, "bad", 3]))
     result = ended(tiny, arn)
     assert (result["status"], result["error"]) == ("FAILED", "States.ExceedToleratedFailureThreshold")
-
-
-# The emulated AWS under load
-
-
-def test_parallel_transactions_on_one_item_count_exactly(tiny: Runner) -> None:
-    name, key = tiny.env["TABLE"], {"pk": {"S": uuid.uuid4().hex}, "sk": {"S": "count"}}
-
-    client = boto3.session.Session().client(
-        "dynamodb",
-        endpoint_url=tiny.aws_endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-        config=Config(max_pool_connections=10),
-    )
-
-    def add(number: int) -> bool:
-        update = {
-            "TableName": name,
-            "Key": key,
-            "UpdateExpression": "ADD n :one",
-            "ConditionExpression": "attribute_not_exists(n) OR n < :limit",
-            "ExpressionAttributeValues": {":one": {"N": "1"}, ":limit": {"N": "20"}},
-        }
-        put = {"TableName": name, "Item": {"pk": key["pk"], "sk": {"S": f"taken-{number}"}}}
-        try:
-            client.transact_write_items(TransactItems=[{"Put": put}, {"Update": update}])
-        except client.exceptions.TransactionCanceledException:
-            return False
-        return True
-
-    with ThreadPoolExecutor(10) as pool:
-        succeeded = sum(pool.map(add, range(50)))
-    items = tiny.client("dynamodb").query(
-        TableName=name,
-        ConsistentRead=True,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": key["pk"]},
-    )["Items"]
-    assert succeeded == 20
-    # A transaction that was refused leaves nothing behind.
-    assert len(items) == 21
-    assert next(item for item in items if "n" in item)["n"] == {"N": "20"}
-
-
-def test_messages_sent_while_others_are_deleted_are_not_lost(tiny: Runner) -> None:
-    sqs = tiny.client("sqs")
-    url = sqs.create_queue(QueueName=f"load-{uuid.uuid4().hex}")["QueueUrl"]
-    received: list[str] = []
-
-    def send(start: int) -> None:
-        for number in range(start, start + 50):
-            sqs.send_message(QueueUrl=url, MessageBody=str(number))
-
-    def receive(_: int) -> None:
-        while len(received) < 200:
-            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get(
-                "Messages", []
-            ):
-                received.append(message["Body"])
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-
-    with ThreadPoolExecutor(8) as pool:
-        jobs = [pool.submit(send, start) for start in (0, 50, 100, 150)]
-        jobs += [pool.submit(receive, number) for number in range(4)]
-        for job in jobs:
-            job.result(timeout=30)
-    assert sorted(map(int, received)) == list(range(200))
-
-
-def test_glue_refuses_an_update_of_an_old_version(tiny: Runner) -> None:
-    glue, database = tiny.client("glue"), f"db_{uuid.uuid4().hex}"
-    glue.create_database(DatabaseInput={"Name": database})
-    glue.create_table(DatabaseName=database, TableInput={"Name": "t"})
-    version = glue.get_table(DatabaseName=database, Name="t")["Table"]["VersionId"]
-    glue.update_table(DatabaseName=database, TableInput={"Name": "t", "Description": "1"}, VersionId=version)
-    with pytest.raises(glue.exceptions.ConcurrentModificationException):
-        glue.update_table(DatabaseName=database, TableInput={"Name": "t", "Description": "2"}, VersionId=version)
-    assert glue.get_table(DatabaseName=database, Name="t")["Table"]["Description"] == "1"
-
-
-def test_mock_aws_in_the_same_process_leaves_the_account_alone(tiny: Runner) -> None:
-    from moto import mock_aws
-
-    with mock_aws():
-        elsewhere = boto3.client("dynamodb", region_name="us-east-1").list_tables()["TableNames"]
-    assert tiny.env["TABLE"] not in elsewhere
-    assert tiny.env["TABLE"] in tiny.client("dynamodb").list_tables()["TableNames"]
-
-
-def test_arrow_reads_and_writes_large_objects(tiny: Runner) -> None:
-    from pyarrow import fs
-
-    s3 = tiny.client("s3")
-    s3.create_bucket(Bucket="arrow-bucket")
-    files = fs.S3FileSystem(
-        endpoint_override=tiny.aws_endpoint.removeprefix("http://"),
-        scheme="http",
-        region="us-east-1",
-        access_key="a",
-        secret_key="b",
-    )
-    content = bytes(range(256)) * (4096 * 32)
-    with files.open_output_stream("arrow-bucket/large") as stream:
-        stream.write(content)
-    with files.open_input_stream("arrow-bucket/large") as stream:
-        assert stream.read() == content
-    ranged = s3.get_object(Bucket="arrow-bucket", Key="large", Range="bytes=1000-1009")["Body"].read()
-    assert ranged == content[1000:1010]
 
 
 # Faults

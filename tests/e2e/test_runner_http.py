@@ -3,21 +3,16 @@
 import base64
 import http.client
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 
 from local.runner import Runner
-from tests.e2e.tiny import write_project
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    folder = tmp_path_factory.mktemp("tiny-http")
-    with Runner(write_project(folder), folder / "state") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +78,28 @@ def test_body_is_text_or_base64(
     event = send(connection, "POST", "/config/v1/x", body, Content_Type=content_type).json["event"]
     assert event["isBase64Encoded"] is encoded
     assert (base64.b64decode(event["body"]) if encoded else event["body"].encode()) == body
+
+
+def test_glue_client_reaches_its_door_as_it_sends(tiny: Runner) -> None:
+    assert tiny.env["JOBRUNS_GLUE_URL"] == f"{tiny.url}/glue"
+    key = {"aws_access_key_id": "AK", "aws_secret_access_key": "secret", "region_name": "eu-west-1"}
+    client: Any = boto3.session.Session().client("glue", endpoint_url=tiny.env["JOBRUNS_GLUE_URL"], **key)
+    sent: list[Any] = []
+    client.meta.events.register("before-send.glue.GetJob", lambda request, **_: sent.append(request))
+    answers: list[Any] = []
+    client.meta.events.register("after-call.glue.GetJob", lambda http_response, **_: answers.append(http_response))
+    client.get_job(JobName="ä")
+    event, request = json.loads(answers[0].content)["event"], sent[0]
+    assert event["rawPath"] == "/glue"
+    assert (event["isBase64Encoded"], base64.b64decode(event["body"])) == (True, request.body)
+    # What is signed arrives as it was: names in lower case, values untouched.
+    names = {name.lower(): value for name, value in request.headers.items()}
+    signed = event["headers"]["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    assert {"content-type", "host", "x-amz-date", "x-amz-target"} <= set(signed)
+    for name in {*signed, "authorization", "amz-sdk-invocation-id"} - {"host"}:
+        sent_value = names[name].decode() if isinstance(names[name], bytes) else names[name]
+        assert event["headers"][name] == sent_value
+    assert event["headers"]["host"] == urlsplit(tiny.url).netloc
 
 
 def test_chunked_body_is_read(connection: http.client.HTTPConnection) -> None:
@@ -152,3 +169,18 @@ def test_access_log_has_a_line_per_request(connection: http.client.HTTPConnectio
     lines = [json.loads(line) for line in (tiny.logs / "access.log").read_text().splitlines()]
     (line,) = [line for line in lines if line["requestId"] == request_id]
     assert (line["path"], line["status"]) == ("/config/v1/logged", 200)
+
+
+def test_two_hundred_requests_at_once_are_all_served(tiny: Runner) -> None:
+    together = threading.Barrier(200)
+
+    def ask(number: int) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(urlsplit(tiny.url).netloc, timeout=60)
+        together.wait(30)
+        answer = send(connection, "GET", f"/config/v1/{number}")
+        connection.close()
+        return answer.status, answer.json["event"]["rawPath"]
+
+    with ThreadPoolExecutor(200) as pool:
+        answers = list(pool.map(ask, range(200)))
+    assert answers == [(200, f"/config/v1/{number}") for number in range(200)]

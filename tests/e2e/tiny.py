@@ -1,8 +1,14 @@
-"""A template and functions just large enough to try the runner with."""
+"""A template and functions just large enough to try the runner with, and what they noted."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from local.runner import Runner
+
+T = TypeVar("T")
 
 TEMPLATE = """
 AWSTemplateFormatVersion: "2010-09-09"
@@ -41,6 +47,8 @@ Resources:
   DeadLetters: {Type: AWS::SQS::Queue}
   AsyncDeadLetters: {Type: AWS::SQS::Queue}
   Seen: {Type: AWS::SQS::Queue}
+  Notes: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: !Sub "/${AWS::StackName}/notes", RetentionInDays: 7}}
+  Timetable: {Type: AWS::Scheduler::ScheduleGroup, Properties: {Name: !Sub "${AWS::StackName}-timetable"}}
   NotMade: {Type: AWS::SQS::Queue, Condition: Never}
   Api: {Type: AWS::Serverless::HttpApi}
   Echo:
@@ -51,6 +59,7 @@ Resources:
         Greedy: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: ANY, Path: "/config/v1/{proxy+}"}}
         One: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: GET, Path: "/config/v1/things/{id}"}}
         Answer: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /answer}}
+        Glue: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /glue}}
   Trouble:
     Type: AWS::Serverless::Function
     Properties:
@@ -63,6 +72,9 @@ Resources:
   Caller:
     Type: AWS::Serverless::Function
     Properties: {Handler: app.call}
+  Teller:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: app.tell}
   OnUpload:
     Type: AWS::Serverless::Function
     Properties:
@@ -80,7 +92,13 @@ Resources:
     Properties:
       Handler: app.note
       Events:
-        Tick: {Type: Schedule, Properties: {Schedule: rate(1 second)}}
+        Tick: {Type: Schedule, Properties: {Schedule: rate(3 days)}}
+        Tock:
+          Type: ScheduleV2
+          Properties:
+            Name: tiny-tock
+            ScheduleExpression: rate(2 days)
+            Input: '{"tock": "<aws.scheduler.scheduled-time>"}'
         Ended:
           Type: EventBridgeRule
           Properties:
@@ -101,7 +119,7 @@ Resources:
 """
 
 CODE = '''
-import json, os, time
+import json, os, subprocess, sys, time
 import boto3
 
 def note(event, context):
@@ -127,6 +145,12 @@ def trouble(event, context):
     match event["how"]:
         case "raise": raise DeliberateError("on purpose")
         case "sleep": time.sleep(60)
+        case "spawn":
+            # Each ends when it is killed only: one in the function's own process group, one in a group of its own.
+            sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+            children = [subprocess.Popen(sleep), subprocess.Popen(sleep, process_group=0)]
+            note({"name": event["name"], "children": [child.pid for child in children]}, context)
+            time.sleep(60)
         case "exit": os._exit(3)
         case "large": return "x" * (7 * 1024 * 1024)
     return "fine"
@@ -141,6 +165,14 @@ def call(event, context):
     db.update_item(TableName=name, Key=key, UpdateExpression="ADD n :one", ExpressionAttributeValues=one)
     db.put_item(TableName=name, Item={"pk": {"S": event["key"]}, "sk": {"S": "done"}})
     return "called"
+
+def tell(event, context):
+    """Log a line, and be called by a schedule of its own making."""
+    logs = boto3.client("logs")
+    logs.create_log_stream(logGroupName=event["group"], logStreamName=event["name"])
+    line = {"timestamp": int(time.time() * 1000), "message": "a line of " + event["name"]}
+    logs.put_log_events(logGroupName=event["group"], logStreamName=event["name"], logEvents=[line])
+    boto3.client("scheduler").create_schedule(**event["schedule"])
 
 def on_upload(event, context):
     note({"batch": [json.loads(r["body"]) for r in event["Records"]]}, context)
@@ -250,3 +282,35 @@ def write_project(folder: Path) -> Path:
     template = folder / "template.yaml"
     template.write_text(TEMPLATE)
     return template
+
+
+def eventually(look: Callable[[], T | None], seconds: float = 15.0) -> T:
+    deadline = time.monotonic() + seconds
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+    return found
+
+
+class Seen:
+    """What the functions noted in their queue."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._sqs = runner.client("sqs")
+        self._url = runner.env["QUEUE_URL"]
+        self.notes: list[dict[str, Any]] = []
+
+    def wait(self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 15.0) -> dict[str, Any]:
+        return eventually(lambda: next(filter(wanted, self._look()), None), seconds)
+
+    def _look(self) -> list[dict[str, Any]]:
+        messages = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:
+            self.notes.append(json.loads(message["Body"]))
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return self.notes
+
+
+def queue_url(runner: Runner, name: str) -> str:
+    url: str = runner.client("sqs").get_queue_url(QueueName=f"tiny-{name}")["QueueUrl"]
+    return url

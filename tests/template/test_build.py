@@ -17,9 +17,12 @@ MEGABYTE = 1024 * 1024
 LIMIT_MEGABYTES = 250  # Lambda's, unzipped, a function with its layers
 PACKAGES = {
     "HydrolixFunction": "hydrolix",
+    "GlueFunction": "glue",
     "DispatchFunction": "lifecycle",
     "SettleFunction": "lifecycle",
     "ReconcileFunction": "lifecycle",
+    "FireFunction": "lifecycle",
+    "ScriptFunction": "scripts",
     "OnUploadFunction": "ingest",
     "ListFunction": "ingest",
     "IndexFunction": "ingest",

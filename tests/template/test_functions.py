@@ -5,25 +5,30 @@ from typing import Any
 
 import pytest
 
+from scripts.run import RESERVE_SECONDS
 from tests.template.reading import ROOT, Resources, as_list, of_type, references, role_statements
 
 FUNCTIONS = (
     "HydrolixFunction",
+    "GlueFunction",
     "DispatchFunction",
     "SettleFunction",
     "ReconcileFunction",
+    "FireFunction",
+    "ScriptFunction",
     "OnUploadFunction",
     "ListFunction",
     "IndexFunction",
     "CommitFunction",
 )
-ASYNCHRONOUS = ("ReconcileFunction", "CommitFunction")
+ASYNCHRONOUS = ("ReconcileFunction", "CommitFunction", "FireFunction")
 NEED_PYARROW = {"ListFunction", "IndexFunction", "CommitFunction"}
 
 # Which statements may name every resource, and why.
 STARS = {
     ("RunLifecycleRole", "Logs"): "the actions of log delivery know no resources",
     ("IngestMachineRole", "Logs"): "the actions of log delivery know no resources",
+    ("ScriptFunctionRole", "Traces"): "the actions of tracing know no resources",
 }
 
 
@@ -49,7 +54,7 @@ def test_logs_json_to_a_group_of_its_own_that_forgets(name: str, functions: Reso
 
 def test_every_log_group_forgets(expanded: Resources) -> None:
     groups = of_type(expanded, "AWS::Logs::LogGroup")
-    assert len(groups) == len(FUNCTIONS) + 3  # two state machines and the API
+    assert len(groups) == len(FUNCTIONS) + 5  # two state machines, the API, what runs print on two channels
     for name, group in groups.items():
         assert "RetentionInDays" in group["Properties"], name
 
@@ -83,11 +88,20 @@ def test_only_who_needs_pyarrow_carries_it(name: str, functions: Resources) -> N
     assert any(layer.startswith("DataLayer") for layer in layers) == (name in NEED_PYARROW)
 
 
-def test_doors_answer_before_the_api_gives_up(functions: Resources, expanded: Resources) -> None:
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/config/v1/{proxy+}", "HydrolixFunction"),
+        ("/glue", "GlueFunction"),
+        ("/glue/{proxy+}", "GlueFunction"),
+    ],
+)
+def test_doors_answer_before_the_api_gives_up(path: str, name: str, functions: Resources, expanded: Resources) -> None:
     paths = expanded["HttpApi"]["Properties"]["Body"]["paths"]
-    integration = paths["/config/v1/{proxy+}"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
+    integration = paths[path]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
+    assert name in references(integration["uri"])
     assert integration["payloadFormatVersion"] == "2.0"
-    assert functions["HydrolixFunction"]["Timeout"] * 1000 < integration["timeoutInMillis"] <= 30000
+    assert functions[name]["Timeout"] * 1000 < integration["timeoutInMillis"] <= 30000
 
 
 @pytest.mark.parametrize("name", ASYNCHRONOUS)
@@ -145,11 +159,53 @@ def test_no_role_names_every_resource_without_a_reason(expanded: Resources) -> N
 
 def test_no_role_has_more_than_logging_and_tracing_from_aws(expanded: Resources) -> None:
     for name, role in of_type(expanded, "AWS::IAM::Role").items():
+        if name == "ScriptFunctionRole":
+            continue  # see test_scripts_reach_nothing_of_the_service
         arns = [
             arn["Fn::Sub"] if isinstance(arn, dict) else arn for arn in role["Properties"].get("ManagedPolicyArns", [])
         ]
         managed = {arn.rpartition("/")[2] for arn in arns}
         assert managed <= {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}, name
+
+
+def test_scripts_reach_nothing_of_the_service(expanded: Resources) -> None:
+    """What the function may do, every user's script may do."""
+    role = expanded["ScriptFunctionRole"]
+    assert role["Properties"]["ManagedPolicyArns"] == {
+        "Fn::If": ["HasScriptPolicies", {"Ref": "ScriptPolicyArns"}, {"Ref": "AWS::NoValue"}]
+    }
+    allowed = {
+        (action, str(resource))
+        for statement in role_statements(role)
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+        if not action.startswith("xray:")
+    }
+    groups = [{"Fn::GetAtt": [group, "Arn"]} for group in ("ScriptLogGroup", "RunOutputLogGroup", "RunErrorLogGroup")]
+    named = {
+        "Fn::Split": [",", {"Fn::Sub": ["${Arns}/*", {"Arns": {"Fn::Join": ["/*,", {"Ref": "ScriptBucketArns"}]}}]}]
+    }
+    assert allowed == {
+        *(("logs:CreateLogStream", str(group)) for group in groups),
+        *(("logs:PutLogEvents", str(group)) for group in groups),
+        ("s3:GetObject", str({"Fn::Sub": "${LandingBucket.Arn}/scripts/*"})),
+        ("s3:GetObject", str(named)),
+        ("s3:ListBucket", str({"Ref": "ScriptBucketArns"})),
+        ("s3:ListBucket", str({"Fn::GetAtt": ["WorkBucket", "Arn"]})),
+    }
+
+
+def test_output_of_runs_has_the_groups_the_functions_are_told(expanded: Resources, functions: Resources) -> None:
+    prefix = functions["ScriptFunction"]["Environment"]["Variables"]["RUN_LOG_GROUP"]["Fn::Sub"]
+    assert expanded["RunOutputLogGroup"]["Properties"]["LogGroupName"] == {"Fn::Sub": f"{prefix}/output"}
+    assert expanded["RunErrorLogGroup"]["Properties"]["LogGroupName"] == {"Fn::Sub": f"{prefix}/error"}
+    told = [f["Environment"]["Variables"].get("RUN_LOG_GROUP") for f in functions.values()]
+    assert {value["Fn::Sub"] for value in told if value is not None} == {prefix}
+
+
+def test_a_script_has_most_of_its_functions_time(functions: Resources) -> None:
+    assert functions["ScriptFunction"]["Timeout"] == 900  # all that Lambda gives
+    assert RESERVE_SECONDS < 60
 
 
 def test_every_function_has_its_own_role(functions: Resources) -> None:
@@ -159,24 +215,32 @@ def test_every_function_has_its_own_role(functions: Resources) -> None:
 
 
 def test_work_is_written_under_its_prefix_only(expanded: Resources) -> None:
-    checked = 0
+    checked, bookmarks = 0, {}
     for name, role in of_type(expanded, "AWS::IAM::Role").items():
         for statement in role_statements(role):
             if "WorkBucket" not in references(statement["Resource"]):
                 continue
             checked += 1
             if as_list(statement["Action"]) == ["s3:ListBucket"]:
-                assert statement["Condition"] == {"StringLike": {"s3:prefix": "runs/*"}}, name
+                seen = "runs/*/stop" if name == "ScriptFunctionRole" else "runs/*"
+                assert statement["Condition"] == {"StringLike": {"s3:prefix": seen}}, name
+            elif statement["Resource"] == {"Fn::Sub": "${WorkBucket.Arn}/bookmarks/*"}:
+                bookmarks[name] = as_list(statement["Action"])
             else:
                 assert statement["Resource"] == {"Fn::Sub": "${WorkBucket.Arn}/runs/*"}, name
     assert checked > len(FUNCTIONS)
+    # What was taken is read by who lists and by who commits, written by who commits, and deleted by nobody.
+    assert bookmarks == {"ListFunctionRole": ["s3:GetObject"], "CommitFunctionRole": ["s3:GetObject", "s3:PutObject"]}
 
 
 @pytest.mark.parametrize(("name", "indexes"), [
     ("HydrolixFunction", {"gsi_time", "gsi_state"}),
+    ("GlueFunction", set()),
     ("ReconcileFunction", {"gsi_due"}),
+    ("FireFunction", set()),
     ("DispatchFunction", set()),
     ("SettleFunction", set()),
+    ("ScriptFunction", set()),
     ("OnUploadFunction", set()),
     ("ListFunction", set()),
     ("IndexFunction", set()),
@@ -202,4 +266,4 @@ def test_only_doors_see_the_master_secret(expanded: Resources, functions: Resour
         if any("KeysSecret" in references(s["Resource"]) for s in role_statements(expanded[f"{name}Role"]))
     }
     told = {name for name in functions if "KEYS_SECRET_ID" in functions[name]["Environment"]["Variables"]}
-    assert readers == told == {"HydrolixFunction"}
+    assert readers == told == {"HydrolixFunction", "GlueFunction"}

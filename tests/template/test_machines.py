@@ -4,11 +4,17 @@ import json
 import re
 from typing import Any
 
+import botocore.session
+import botocore.validate
 import pytest
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
-from tests.template.reading import ROOT, Resources, of_type, references, role_statements
+from jobruns.aws.spark import spark_job
+from jobruns.run import Executor
+from jobruns.service.stops import UNATTENDED
+from tests.template.reading import ROOT, Resources, as_list, of_type, references, role_statements
+from tests.unit.core.runs import make_run
 
 MACHINES = ("RunLifecycle", "IngestMachine")
 
@@ -45,7 +51,7 @@ def test_composed_arns_name_the_machine(name: str, resources: Resources, functio
 def test_composed_name_is_the_commit_function(functions: Resources) -> None:
     name = functions["CommitFunction"]["FunctionName"]
     callers = {who for who in functions if "COMMIT_FUNCTION" in functions[who]["Environment"]["Variables"]}
-    assert callers == {"HydrolixFunction", "SettleFunction", "ReconcileFunction"}
+    assert callers == {"HydrolixFunction", "GlueFunction", "SettleFunction", "ReconcileFunction"}
     for caller in callers:
         assert functions[caller]["Environment"]["Variables"]["COMMIT_FUNCTION"] == name
 
@@ -67,12 +73,62 @@ def test_may_invoke_every_function_it_is_given(name: str, resources: Resources, 
 
 
 def test_users_functions_are_invoked_only_when_named(expanded: Resources) -> None:
-    [policy] = expanded["RunLifecycleRole"]["Properties"]["Policies"]
-    [conditional] = [s for s in policy["PolicyDocument"]["Statement"] if "Fn::If" in s]
-    condition, statement, otherwise = conditional["Fn::If"]
-    assert condition == "HasLambdaExecutors"
+    [statement] = _conditional(expanded, "HasLambdaExecutors")
     assert statement["Resource"] == {"Ref": "LambdaExecutorArns"}
-    assert otherwise == {"Ref": "AWS::NoValue"}
+
+
+def test_spark_jobs_are_started_watched_and_cancelled_only_where_there_is_spark(expanded: Resources) -> None:
+    statements = _conditional(expanded, "HasSpark")
+    allowed = {action: s for s in statements for action in as_list(s["Action"])}
+    assert set(allowed) == {
+        "emr-serverless:StartJobRun",
+        "emr-serverless:GetJobRun",
+        "emr-serverless:CancelJobRun",
+        "iam:PassRole",
+        "events:PutTargets",
+        "events:PutRule",
+        "events:DescribeRule",
+    }
+    application = allowed["emr-serverless:StartJobRun"]["Resource"]["Fn::Sub"]
+    assert application.endswith(":/applications/${SparkApplicationId}")
+    assert allowed["emr-serverless:CancelJobRun"]["Resource"]["Fn::Sub"] == f"{application}/jobruns/*"
+    passed = allowed["iam:PassRole"]
+    assert passed["Resource"] == {"Ref": "SparkJobRoleArn"}
+    assert passed["Condition"] == {"StringEquals": {"iam:PassedToService": "emr-serverless.amazonaws.com"}}
+
+
+def test_spark_job_is_started_as_step_functions_takes_it(template: dict[str, Any]) -> None:
+    """Every member that the executor composes is passed on, and is one that StartJobRun has."""
+    [state] = [task for name, task in _tasks(definition(template, "RunLifecycle")) if name == "RunSpark"]
+    given = {name.removesuffix(".$"): path for name, path in state["Parameters"].items()}
+    composed = spark_job(
+        make_run(executor=Executor.SPARK, target="s3://code/day.py"),
+        {},
+        application_id="00f1",
+        role_arn="arn:aws:iam::123456789012:role/spark",
+        log_group="/jobruns/test/runs/output",
+    )
+    assert given == {name: f"$.begun.Payload.spark.{name}" for name in composed}
+    model = botocore.session.get_session().get_service_model("emr-serverless").operation_model("StartJobRun")
+    request = _lower_first(composed)
+    problems = botocore.validate.ParamValidator().validate(request, model.input_shape)
+    assert problems.generate_report() == ""
+
+
+@pytest.mark.parametrize("executor", [executor for executor in Executor if executor in UNATTENDED])
+def test_work_that_the_machine_waits_for_is_begun_without_a_token(executor: Executor, template: dict[str, Any]) -> None:
+    states = definition(template, "RunLifecycle")["States"]
+    [begun_by_machine] = [choice for choice in states["ChooseExecutor"]["Choices"] if choice["Next"] == "Begin"]
+    assert str(executor) in {rule["StringEquals"] for rule in begun_by_machine["Or"]}
+    assert len(begun_by_machine["Or"]) == len(UNATTENDED)
+    assert "task_token.$" not in states["Begin"]["Parameters"]["Payload"]
+
+
+def test_users_work_is_never_repeated_by_the_machine(template: dict[str, Any]) -> None:
+    states = definition(template, "RunLifecycle")["States"]
+    assert "Retry" not in states["InvokeFunction"]
+    [retried] = states["RunSpark"]["Retry"]
+    assert all(error.startswith("EMRServerless.") for error in retried["ErrorEquals"])
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -100,6 +156,22 @@ def test_every_task_ends(name: str, template: dict[str, Any]) -> None:
     assert tasks
     for state, task in tasks.items():
         assert "TimeoutSeconds" in task or "TimeoutSecondsPath" in task, state
+
+
+def _conditional(expanded: Resources, wanted: str) -> list[dict[str, Any]]:
+    """The statements of the lifecycle machine's role that are there on a condition."""
+    [policy] = expanded["RunLifecycleRole"]["Properties"]["Policies"]
+    found = [s["Fn::If"] for s in policy["PolicyDocument"]["Statement"] if "Fn::If" in s]
+    assert all(otherwise == {"Ref": "AWS::NoValue"} for _, _, otherwise in found)
+    return [statement for condition, statement, _ in found if condition == wanted]
+
+
+def _lower_first(value: Any) -> Any:
+    """Spell a request as the service does; Step Functions begins each member's name with a capital."""
+    if isinstance(value, dict):
+        # The names of log types are keys of a map, and no members.
+        return {k if k.isupper() else k[0].lower() + k[1:]: _lower_first(v) for k, v in value.items()}
+    return value
 
 
 def definition(template: dict[str, Any], name: str) -> dict[str, Any]:

@@ -10,7 +10,14 @@ from botocore import xform_name
 from tests.template.reading import ROOT, Resources, allowed_actions, role_statements
 
 # botocore's name of a service, and what IAM calls it.
-SERVICES = {"s3": "s3", "sqs": "sqs", "stepfunctions": "states", "lambda": "lambda", "secretsmanager": "secretsmanager"}
+SERVICES = {
+    "s3": "s3",
+    "sqs": "sqs",
+    "stepfunctions": "states",
+    "lambda": "lambda",
+    "secretsmanager": "secretsmanager",
+    "scheduler": "scheduler",
+}
 
 # Operations whose action has another name than they have.
 RENAMED = {
@@ -42,7 +49,9 @@ def test_nothing_is_allowed_that_no_code_calls(expanded: Resources, functions: R
         assert ours <= asked, name
 
 
-@pytest.mark.parametrize("name", ["HydrolixFunction", "DispatchFunction", "SettleFunction", "ReconcileFunction"])
+@pytest.mark.parametrize(
+    "name", ["HydrolixFunction", "GlueFunction", "DispatchFunction", "SettleFunction", "ReconcileFunction"]
+)
 def test_told_of_a_function_is_allowed_to_invoke_it(name: str, expanded: Resources, functions: Resources) -> None:
     told = "COMMIT_FUNCTION" in functions[name]["Environment"]["Variables"]
     assert ("lambda:InvokeFunction" in allowed_actions(expanded, name)) == told
@@ -52,9 +61,11 @@ def test_told_of_a_function_is_allowed_to_invoke_it(name: str, expanded: Resourc
     ("name", "variable", "action"),
     [
         ("HydrolixFunction", "LIFECYCLE_ARN", "states:StartExecution"),
+        ("GlueFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("DispatchFunction", "INGEST_ARN", "states:StartExecution"),
         ("SettleFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("ReconcileFunction", "LIFECYCLE_ARN", "states:StartExecution"),
+        ("FireFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("OnUploadFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("CommitFunction", "LIFECYCLE_ARN", "states:SendTaskSuccess"),
     ],
