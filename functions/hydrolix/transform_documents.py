@@ -1,17 +1,19 @@
 """The transform document: what may be sent, what it means in the core's words, and how it is shown."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from hydrolix.admission import DOOR, Caller
 from hydrolix.bodies import check_document
-from hydrolix.errors import InvalidDocumentError, Path, describe_invalid
+from hydrolix.errors import InvalidDocumentError, Path
 from hydrolix.members import Description, Identity, Name
 from hydrolix.moments import write_time
-from hydrolix.transform_columns import OutputColumn, read_column
+from hydrolix.transform_columns import OutputColumn, made_at, read_column, read_ignored
+from jobruns.formats import Compression, CsvFormat, Flattening, JsonFormat, Surround
 from jobruns.table import Table, TableTransform
-from jobruns.transform import Compression, CsvFormat, JsonFormat, Transform
+from jobruns.transform import Transform
 
 COMPRESSIONS = {
     **dict.fromkeys(("", "none", "identity"), Compression.NONE),
@@ -43,10 +45,20 @@ class _Sent(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
 
-class Flattening(_Sent):
-    """Whether nested objects become columns of their own."""
+class FlatteningStrategy(_Sent):
+    """What is put around a nested key in the name that is made with it."""
+
+    left: Annotated[str, StringConstraints(max_length=16)] | None = None
+    right: Annotated[str, StringConstraints(max_length=16)] | None = None
+
+
+class FlatteningDetails(_Sent):
+    """Whether nested values become fields of their own; the kind without a strategy does not."""
 
     active: bool = False
+    depth: int | None = Field(default=None, ge=0)
+    map_flattening_strategy: FlatteningStrategy | None = None
+    slice_flattening_strategy: FlatteningStrategy | None = None
 
 
 class FormatDetails(_Sent):
@@ -58,7 +70,8 @@ class FormatDetails(_Sent):
     comment: Letter | None = None
     skip_head: int | None = Field(default=None, ge=0)
     skip_comments: bool | None = None
-    flattening: Flattening | None = None
+    windows_ending: bool | None = None  # rows may end either way in any case
+    flattening: FlatteningDetails | None = None
     subtype: str | None = None
 
 
@@ -101,24 +114,28 @@ def read_transform(body: dict[str, Any]) -> tuple[TransformDocument, Transform]:
     document = check_document(TransformDocument.model_validate, body)
     settings = document.settings
     if settings.sql_transform:
-        raise InvalidDocumentError([(("settings", "sql_transform"), "cannot be run here; leave it out")])
+        problem = "cannot be run here; write what it computes into a view, and leave it out"
+        raise InvalidDocumentError([(("settings", "sql_transform"), problem)])
     compression = settings.compression or "none"
     if compression not in COMPRESSIONS:
         known = ", ".join(name for name in COMPRESSIONS if name)
         raise InvalidDocumentError([(("settings", "compression"), f"must be one of {known}, not {compression[:64]!r}")])
-    columns = []
+    columns, ignored = [], []
     for index, column in enumerate(settings.output_columns):
+        path = (*_COLUMNS, index)
         if column.stored:
-            path = (*_COLUMNS, index)
-            columns.append(_inside(path, lambda column=column, path=path: read_column(column, document.type, path)))
-    transform = _inside(
+            columns.append(made_at(path, partial(read_column, column, document.type, path)))
+        else:
+            ignored.append(made_at(path, partial(read_ignored, column, document.type, path)))
+    transform = made_at(
         _COLUMNS,
         lambda: Transform(
             name=document.name,
-            format=_inside(_FORMAT, lambda: _read_format(document)),
+            format=made_at(_FORMAT, lambda: _read_format(document)),
             compression=COMPRESSIONS[compression],
             columns=tuple(columns),
             null_values=tuple(settings.null_values or ()),
+            ignored=tuple(source for source in ignored if source is not None),
         ),
     )
     return document, transform
@@ -151,24 +168,13 @@ def render_transform(held: TableTransform, table: Table, caller: Caller) -> dict
     }
 
 
-def _inside(path: Path, make: Any) -> Any:
-    """Make a model of the core; its complaints are about what is at `path`."""
-    try:
-        return make()
-    except ValidationError as error:
-        first = describe_invalid(error).problems[0][1]
-        raise InvalidDocumentError([(path, f"cannot be used: {first}")]) from None
-
-
 def _read_format(document: TransformDocument) -> CsvFormat | JsonFormat:
     details = document.settings.format_details or FormatDetails()
     if document.type == "json":
-        if details.flattening is not None and details.flattening.active:
-            problem = "cannot be done here; name nested values by from_json_pointers"
-            raise InvalidDocumentError([((*_FORMAT, "flattening"), problem)])
         if details.subtype:
-            raise InvalidDocumentError([((*_FORMAT, "subtype"), "cannot be read here; leave it out")])
-        return JsonFormat()
+            problem = "cannot be read here; unwrap the rows before they are uploaded, and leave it out"
+            raise InvalidDocumentError([((*_FORMAT, "subtype"), problem)])
+        return JsonFormat(flattening=_read_flattening(details.flattening))
     quote = _letter(details.quote)
     return CsvFormat(
         delimiter=_letter(details.delimiter) or ",",
@@ -177,6 +183,20 @@ def _read_format(document: TransformDocument) -> CsvFormat | JsonFormat:
         comment=(_letter(details.comment) or "#") if details.skip_comments else None,
         skip_head=details.skip_head or 0,
     )
+
+
+def _read_flattening(sent: FlatteningDetails | None) -> Flattening | None:
+    if sent is None or not sent.active:
+        return None
+    return Flattening(
+        depth=sent.depth,
+        objects=_read_strategy(sent.map_flattening_strategy),
+        arrays=_read_strategy(sent.slice_flattening_strategy),
+    )
+
+
+def _read_strategy(sent: FlatteningStrategy | None) -> Surround | None:
+    return Surround(left=sent.left or "", right=sent.right or "") if sent is not None else None
 
 
 def _letter(sent: str | int | None) -> str | None:

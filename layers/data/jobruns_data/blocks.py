@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from jobruns.transform import CsvFormat
+from jobruns.formats import CsvFormat
 from jobruns_data.errors import UnreadableFileError
 from jobruns_data.source import Readable
 

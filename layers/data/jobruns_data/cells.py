@@ -7,7 +7,6 @@ so that what is read does not depend on what stands beside it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -17,8 +16,17 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobruns.datatypes import (
+    FALSE_TEXTS,
+    TRUE_TEXTS,
+    ColumnType,
+    EpochUnit,
+    Resolution,
+    parse_json,
+)
 from jobruns.layout import LayoutError, compile_layout
-from jobruns.transform import FALSE_TEXTS, TRUE_TEXTS, Column, ColumnType, EpochUnit, Resolution
+from jobruns.transform import Column
+from jobruns_data.nested import NestedReader
 from jobruns_data.schema import arrow_type
 
 __all__ = ["CellReader"]
@@ -40,10 +48,11 @@ _PER_SECOND: Final = {
 }
 _SMALLEST_MOMENT: Final = -62_135_596_800_000_000  # 0001-01-01: readers of the table go no further
 _LARGEST_MOMENT: Final = 253_402_300_799_999_999  # 9999-12-31
+_SHOWN_CHARACTERS: Final = 200
 
 
 class CellReader:
-    """Reads the texts of one column.
+    """Reads the texts of one column, in the order that `jobruns.datatypes.Datatype` says.
 
     Parameters
     ----------
@@ -54,11 +63,13 @@ class CellReader:
 
     def __init__(self, column: Column, null_values: Iterable[str] = ()) -> None:
         self.column = column
-        self.type = arrow_type(column.type)
+        self.type = arrow_type(column)
         texts = column.type in {ColumnType.STRING, ColumnType.JSON}
         self._nulls = frozenset(null_values) | frozenset(column.null_values)
         # An empty text is a text; for every other type it is the absence of a value.
         self._empty_is_missing = not texts or column.default is not None or column.type is ColumnType.JSON
+        self._filled = column.denullify and not column.primary
+        self._nested = self._nested_reader(null_values)
         self._fast, self._careful = _ways(column)
         self._known_to_arrow: re.Pattern[str] | None = None
         if column.type.integer_range is not None or column.moment.epoch is not None:
@@ -69,7 +80,9 @@ class CellReader:
     @property
     def is_plain_text(self) -> bool:
         """Whether every text is its own value."""
-        return self.column.type is ColumnType.STRING and not self._nulls and not self._empty_is_missing
+        if self.column.type is not ColumnType.STRING or self._filled:
+            return False
+        return not self._nulls and not self._empty_is_missing
 
     def read(self, texts: pa.Array) -> tuple[pa.Array, list[int]]:
         """Read a column.
@@ -85,20 +98,29 @@ class CellReader:
         bad : list of int
             Ascending row numbers whose text cannot be read; their values are null.
         """
+        if self._nested is not None:
+            return self.values(texts.to_pylist())
         texts = self._with_nulls(texts)
+        bad: list[int] = []
         try:
-            return self._fast(texts), []
+            values = self._fast(texts)
         except (pa.ArrowInvalid, _DoubtError):
-            return self._read_carefully(texts)
+            values, bad = self._read_carefully(texts)
+        if self._filled and values.null_count:
+            values = pc.fill_null(values, pa.scalar(_ZEROS.get(self.column.type, 0), values.type))
+        return values, bad
 
     def values(self, raw: Iterable[object]) -> tuple[pa.Array, list[int]]:
         """Read values that a JSON parser gave; as `read` otherwise."""
+        if self._nested is not None:
+            return self._nested.values(self._with_default(raw))
         texts: list[str | None] = []
         wrong: list[int] = []
         for row, value in enumerate(raw):
-            text, fine = self._text_of(value)
-            texts.append(text)
-            if not fine:
+            try:
+                texts.append(self.column.text_of(value))
+            except (ValueError, RecursionError):
+                texts.append(None)
                 wrong.append(row)
         try:
             column = pa.array(texts, pa.string())
@@ -109,31 +131,66 @@ class CellReader:
         values, bad = self.read(column)
         return values, sorted({*bad, *wrong})
 
-    def _text_of(self, value: object) -> tuple[str | None, bool]:
-        """Give a parsed JSON value as the text it would be in a CSV file, and whether it can be a value at all."""
-        if self.column.type is ColumnType.JSON:
-            return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":")), True
-        if value is None or isinstance(value, str):
-            return value, True
-        if isinstance(value, bool):
-            return ("true" if value else "false"), self.column.type in {ColumnType.BOOLEAN, ColumnType.STRING}
-        if isinstance(value, float) and value.is_integer() and self.column.type.integer_range is not None:
-            return str(int(value)), True
-        if isinstance(value, (int, float)):
-            return str(value), True
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return text, self.column.type is ColumnType.STRING
+    def fault(self, raw: object, *, parsed: bool = False) -> str | None:
+        """Say what is wrong with one value; None if nothing is.
+
+        Parameters
+        ----------
+        raw : object
+            A text, or what a JSON parser gave.
+        parsed : bool
+            Whether a JSON parser gave it even if it is a text, which makes a difference to the type json only.
+        """
+        try:
+            if self._nested is not None:
+                return self._nested.fault(raw)
+            text = raw if isinstance(raw, str) and not parsed else self.column.text_of(raw)
+        except (ValueError, RecursionError) as error:
+            return str(error)
+        return None if text is None else self._fault_of_text(text)
+
+    def _fault_of_text(self, text: str) -> str | None:
+        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+        if not _encodable(text):
+            return f'"{shown}" holds half a surrogate pair'
+        if not self.read(pa.array([text], pa.string()))[1]:
+            return None
+        try:
+            self.column.check(text)
+        except (ValueError, RecursionError) as error:
+            said = str(error).replace(text, shown)
+            return said if f'"{shown}"' in said else f'"{shown}": {said}'
+        return f'"{shown}" is not a {self.column.type.value}'
+
+    def _nested_reader(self, null_values: Iterable[str]) -> NestedReader | None:
+        column = self.column
+        if column.element is None:
+            return None
+        part = Column.model_construct(
+            **{name: getattr(column.element, name) for name in type(column.element).model_fields}, name=column.name
+        )
+        nulls = frozenset(null_values) | frozenset(column.null_values)
+        return NestedReader(column, CellReader(part, nulls), self._nulls, empty_for_null=self._filled)
+
+    def _with_default(self, raw: Iterable[object]) -> Iterable[object]:
+        """Put the default of an array or a map where it belongs."""
+        if self.column.default is None:
+            return raw
+        default = parse_json(self.column.default)
+        replaced = {"", *(self._nulls if self._filled else ())}
+        return (default if v is None or (isinstance(v, str) and v in replaced) else v for v in raw)
 
     def _with_nulls(self, texts: pa.Array) -> pa.Array:
-        column = self.column
-        if column.default is not None:
-            missing = pc.or_kleene(pc.is_null(texts), pc.fill_null(pc.equal(texts, ""), True))
-            texts = pc.if_else(missing, pa.scalar(column.default, pa.string()), texts)
+        given = texts
+        default = pa.scalar(self.column.default, pa.string())
+        if default.is_valid:
+            missing = pc.fill_null(pc.equal(given, ""), True)
+            texts = pc.if_else(missing, default, given)
         elif self._empty_is_missing:
-            texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
-        if self._nulls:
-            null = pc.is_in(texts, value_set=pa.array(sorted(self._nulls), pa.string()))
-            texts = pc.if_else(null, pa.scalar(None, pa.string()), texts)
+            texts = pc.if_else(pc.equal(given, ""), default, given)
+        if words := sorted(self._nulls - {""} if self._empty_is_missing else self._nulls):
+            null = pc.is_in(given, value_set=pa.array(words, pa.string()))
+            texts = pc.if_else(null, default if self._filled else pa.scalar(None, pa.string()), texts)
         return texts
 
     def _read_carefully(self, texts: pa.Array) -> tuple[pa.Array, list[int]]:
@@ -162,6 +219,13 @@ class CellReader:
         return scalar.value if pa.types.is_timestamp(scalar.type) else scalar.as_py()
 
 
+_ZEROS: Final[dict[ColumnType, object]] = {
+    ColumnType.BOOLEAN: False,
+    ColumnType.STRING: "",
+    ColumnType.JSON: "null",
+}
+
+
 class _DoubtError(Exception):
     """The fast way does not vouch for this column."""
 
@@ -175,7 +239,7 @@ def _ways(column: Column) -> tuple[_Fast, _Careful]:
     if kind is ColumnType.TIMESTAMP:
         return _moment_ways(column)
     if kind.integer_range is not None:
-        narrow, wide = pa.type_for_alias(kind.value), arrow_type(kind)
+        narrow, wide = pa.type_for_alias(kind.value), arrow_type(column)
 
         def read_integer(text: str) -> int | Decimal:
             column.check(text)
@@ -218,7 +282,7 @@ def _read_boolean(text: str) -> bool:
 
 
 def _checked_json(text: str) -> str:
-    json.loads(text)
+    parse_json(text)
     return text
 
 
@@ -226,8 +290,8 @@ def _read_json(texts: pa.Array) -> pa.Array:
     try:
         for text in texts.to_pylist():
             if text is not None:
-                json.loads(text)
-    except (ValueError, RecursionError) as error:
+                parse_json(text)
+    except ValueError as error:
         raise _DoubtError from error
     return texts
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from jobruns.transform import FALSE_TEXTS, TRUE_TEXTS, ColumnType, CsvFormat, Transform
+from jobruns.formats import CsvFormat
+from jobruns.transform import FALSE_TEXTS, TRUE_TEXTS, ColumnType, Transform
 from jobruns_data.blocks import Block, Grammar, cut_blocks
 from jobruns_data.cells import CellReader
 from jobruns_data.errors import UnreadableFileError
@@ -22,11 +24,35 @@ from jobruns_data.rows import Reject, Rows, empty_batch, typed_rows
 from jobruns_data.schema import arrow_schema
 from jobruns_data.source import Readable
 
-__all__ = ["read_csv"]
+__all__ = ["BlockParser", "Parsers", "cut_csv", "read_csv"]
+
+Parsers = dict[tuple[str, ...] | int, "BlockParser"]
+"""Parsers by the header; by the number of fields where there is none."""
+
+_MAX_PARSERS: Final = 16
 
 
 def read_csv(stream: Readable, transform: Transform) -> Iterator[Rows]:
     """Read a file.
+
+    Raises
+    ------
+    UnreadableFileError
+        See `cut_csv`.
+    """
+    for parser, block in cut_csv(stream, transform, {}):
+        yield parser.rows(block)
+
+
+def cut_csv(stream: Readable, transform: Transform, parsers: Parsers) -> Iterator[tuple[BlockParser, Block]]:
+    """Cut a file into blocks of rows, each with what parses it.
+
+    Parameters
+    ----------
+    stream : Readable
+    transform : Transform
+    parsers : dict
+        Kept from file to file: most have the same header, and then the same parser.
 
     Raises
     ------
@@ -37,16 +63,26 @@ def read_csv(stream: Readable, transform: Transform) -> Iterator[Rows]:
     if not isinstance(form, CsvFormat):
         raise TypeError(f"transform {transform.name} is not for CSV")
     grammar = Grammar(form)
-    parser: _BlockParser | None = None
+    parser: BlockParser | None = None
     for whole in cut_blocks(stream, grammar, skip_lines=form.skip_head):
         block: Block | None = whole
         if parser is None:
             block, first = _first_record(whole, grammar, form, keep=not transform.uses_header)
             if first is None:
                 continue
-            parser = _BlockParser(transform, grammar, first)
+            parser = _parser(transform, grammar, first, parsers)
         if block is not None and block.data:
-            yield parser.rows(block)
+            yield parser, block
+
+
+def _parser(transform: Transform, grammar: Grammar, first: list[str], parsers: Parsers) -> BlockParser:
+    named = transform.uses_header or any(column.reads.remainder for column in transform.columns)
+    key = tuple(first) if named else len(first)
+    if key not in parsers:
+        if len(parsers) >= _MAX_PARSERS:
+            parsers.clear()
+        parsers[key] = BlockParser(transform, grammar, first)
+    return parsers[key]
 
 
 def _first_record(
@@ -84,14 +120,34 @@ def _fields(text: str, form: CsvFormat) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Binding:
-    """Where a column's texts are in the parsed table: a position, or nowhere and the same for every row."""
+    """Where a column's texts are in the parsed table: a position, or nowhere and the same for every row.
+
+    With ``rest``, its value is an object of those positions' texts by these names.
+    """
 
     cells: CellReader
     position: int | None
+    rest: dict[str, int] | None = None
+
+    def raw(self, columns: Mapping[int, pa.Array], rows: int) -> pa.Array | list[object]:
+        """Give what the column's values are read from."""
+        if self.position is not None:
+            return columns[self.position]
+        if self.rest is None:
+            return pa.repeat(pa.scalar(self.cells.column.reads.constant, pa.string()), rows)
+        if not self.rest:
+            return [None] * rows
+        texts = zip(*(columns[position].to_pylist() for position in self.rest.values()), strict=True)
+        return [dict(zip(self.rest, row, strict=True)) for row in texts]
+
+    def read(self, columns: Mapping[int, pa.Array], rows: int) -> tuple[pa.Array, list[int]]:
+        """Read the column."""
+        raw = self.raw(columns, rows)
+        return self.cells.values(raw) if isinstance(raw, list) else self.cells.read(raw)
 
 
-class _BlockParser:
-    """Parses the blocks of one file, which all have the same fields."""
+class BlockParser:
+    """Parses blocks that all have the same fields."""
 
     def __init__(self, transform: Transform, grammar: Grammar, first: list[str]) -> None:
         form = transform.format
@@ -99,14 +155,11 @@ class _BlockParser:
         self._grammar = grammar
         self._form = form
         self._schema = arrow_schema(transform)
-        self._bindings = [
-            _Binding(
-                CellReader(column, transform.null_values), _position(column.reads.index, column.reads.field, first)
-            )
-            for column in transform.columns
-        ]
+        self._bindings = _bind(transform, first)
+        used = {b.position for b in self._bindings if b.position is not None}
+        used.update(position for b in self._bindings for position in (b.rest or {}).values())
         # The parser takes an empty choice of columns for all of them.
-        used = {b.position for b in self._bindings if b.position is not None} or {0}
+        used = used or {0}
         self._names = [str(i) for i in range(max(len(first), max(used, default=0) + 1))]
         self._parse = {
             "delimiter": form.delimiter,
@@ -116,7 +169,7 @@ class _BlockParser:
         }
         # Which columns the parser can type itself; the others are read as texts and typed by their CellReader.
         direct = [b for b in self._bindings if _is_direct(b.cells, transform)]
-        times = [b.position for b in self._bindings]
+        times = [b.position for b in self._bindings] + [p for b in self._bindings for p in (b.rest or {}).values()]
         self._direct = {b.position: b.cells.type for b in direct if times.count(b.position) == 1}
         self._narrow = {
             b.position: pa.type_for_alias(b.cells.column.type.value)
@@ -141,6 +194,12 @@ class _BlockParser:
             column_types=dict.fromkeys(self._names, pa.string()),
             strings_can_be_null=False,
         )
+
+    def rows_together(self, blocks: Sequence[Block]) -> pa.RecordBatch | None:
+        """Give the rows of several blocks one behind the other, if all are good; else None: read each by itself."""
+        if self._form.comment is not None or not all(block.complete for block in blocks):
+            return None
+        return self._fast(b"".join(b.data if b.data.endswith(b"\n") else b.data + b"\n" for b in blocks))
 
     def rows(self, block: Block) -> Rows:
         """Read one block."""
@@ -168,15 +227,17 @@ class _BlockParser:
                 return empty_batch(self._schema)
             return None
         arrays = []
+        columns = {int(name): _whole(table[name]) for name in table.column_names}
         for binding in self._bindings:
             column, position = binding.cells.column, binding.position
-            values = _constant(binding.cells, table.num_rows) if position is None else _whole(table[str(position)])
             if position is None or position not in self._direct:
-                values, bad = binding.cells.read(values)
+                values, bad = binding.read(columns, table.num_rows)
                 if bad:
                     return None
-            elif position in self._narrow:
-                values = values.cast(binding.cells.type)
+            else:
+                values = columns[position]
+                if position in self._narrow:
+                    values = values.cast(binding.cells.type)
             if (column.primary or not column.nullable) and values.null_count:
                 return None
             arrays.append(values)
@@ -199,7 +260,7 @@ class _BlockParser:
             parse_options=arrow_csv.ParseOptions(**self._parse, invalid_row_handler=skip),
             convert_options=self._texts,
         )
-        columns = [_whole(table[name]) for name in self._names]
+        columns = {int(name): _whole(table[name]) for name in self._names}
         total = table.num_rows + len(ragged)
         if lines is None or len(lines) != total:
             lines = self._lines(block, total)
@@ -207,17 +268,15 @@ class _BlockParser:
         ordinals = [i for i in range(total) if i not in broken]
 
         def text_of(row: int, cells: CellReader) -> object:
-            position = next(b.position for b in self._bindings if b.cells is cells)
-            return columns[position][row].as_py() if position is not None else cells.column.reads.constant
+            binding = next(b for b in self._bindings if b.cells is cells)
+            raw = binding.raw({i: column.slice(row, 1) for i, column in columns.items()}, 1)[0]
+            return raw.as_py() if isinstance(raw, pa.Scalar) else raw
 
         rows = typed_rows(
             [binding.cells for binding in self._bindings],
-            [
-                b.cells.read(_constant(b.cells, table.num_rows) if b.position is None else columns[b.position])
-                for b in self._bindings
-            ],
+            [binding.read(columns, table.num_rows) for binding in self._bindings],
             text_of,
-            lambda row, reason: Reject(lines[ordinals[row]], [c[row].as_py() for c in columns], reason),
+            lambda row, reason: Reject(lines[ordinals[row]], [c[row].as_py() for c in columns.values()], reason),
             self._schema,
         )
         rejects = rows.rejects + [
@@ -267,6 +326,36 @@ class _BlockParser:
         )
 
 
+def _bind(transform: Transform, first: list[str]) -> list[_Binding]:
+    """Find the columns in a file whose first row is ``first``: its header, if the transform uses one."""
+    cells = [CellReader(column, transform.null_values) for column in transform.columns]
+    positions = [_position(column.reads.index, column.reads.field, first) for column in transform.columns]
+    bindings = []
+    for reader, position in zip(cells, positions, strict=True):
+        rest = None
+        if reader.column.reads.remainder:
+            read = {p for p in positions if p is not None} | {s.index for s in transform.ignored if s.index is not None}
+            ignored = {s.field.strip() for s in transform.ignored if s.field is not None}
+            rest = _unread(first, read, ignored)
+        bindings.append(_Binding(reader, position, rest))
+    return bindings
+
+
+def _unread(first: list[str], read: set[int], ignored: set[str]) -> dict[str, int]:
+    """Give the names and positions of the header that no column reads."""
+    rest: dict[str, int] = {}
+    for position, name in enumerate(name.strip() for name in first):
+        if position in read or name in ignored:
+            continue
+        if name in rest:
+            raise UnreadableFileError(
+                f'the header names "{name}" twice, and a column takes all the fields that no other reads;'
+                " correct the file, or read these two by index"
+            )
+        rest[name] = position
+    return rest
+
+
 def _position(index: int | None, field: str | None, first: list[str]) -> int | None:
     if field is None:
         return index
@@ -287,17 +376,13 @@ def _position(index: int | None, field: str | None, first: list[str]) -> int | N
 def _is_direct(cells: CellReader, transform: Transform) -> bool:
     """Whether the CSV parser reads this column exactly as its CellReader would."""
     column = cells.column
-    if column.reads.constant is not None or column.default is not None or column.null_values:
+    if column.reads.constant is not None or column.default is not None or column.null_values or column.denullify:
         return False
     if column.type is ColumnType.STRING:
         return not transform.null_values
     if column.type is ColumnType.UINT64:
         return False
     return column.type in {ColumnType.BOOLEAN, ColumnType.DOUBLE} or column.type.integer_range is not None
-
-
-def _constant(cells: CellReader, rows: int) -> pa.Array:
-    return pa.repeat(pa.scalar(cells.column.reads.constant, pa.string()), rows)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -9,7 +9,7 @@ import zlib
 from gzip import BadGzipFile, GzipFile
 from typing import IO, Final
 
-from jobruns.transform import Compression
+from jobruns.formats import Compression
 from jobruns_data.errors import UnreadableFileError
 from jobruns_data.source import Readable
 
@@ -102,7 +102,8 @@ class Unpacked:
         return _open_zip(self._buffered)
 
     def _expect(self, magic: bytes) -> None:
-        if self._buffered.peek(len(magic))[: len(magic)] != magic:
+        # A first read may give less; what comes of a part that is right so far the library says.
+        if not magic.startswith(self._buffered.peek(len(magic))[: len(magic)]):
             raise UnreadableFileError(
                 f"it is not {self._compression.value}; set the transform's compression to none or upload it packed"
             )

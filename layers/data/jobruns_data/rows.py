@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from jobruns_data.cells import CellReader
 
 __all__ = ["Reject", "Rows", "empty_batch", "typed_rows"]
+
+_REASON_CHARACTERS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,7 @@ def typed_rows(
 
 
 def _reason(reader: CellReader, raw: object) -> str:
-    column = reader.column
-    shown = raw if isinstance(raw, str) else repr(raw)
-    if len(shown) > 200:
-        shown = shown[:200] + "…"
-    try:
-        column.check(shown)
-    except (ValueError, RecursionError) as error:
-        why = str(error) if f'"{shown}"' in str(error) else f'"{shown}": {error}'
-    else:
-        why = f'"{shown}" is not a {column.type.value}'
-    return f'column "{column.name}": cannot read {why}'
+    why = reader.fault(raw) or f"the value as a {reader.column.type.value}"
+    if len(why) > _REASON_CHARACTERS:
+        why = f"{why[:_REASON_CHARACTERS]}…"
+    return f'column "{reader.column.name}": cannot read {why}'

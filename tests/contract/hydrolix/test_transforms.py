@@ -11,9 +11,11 @@ from hydrolix.errors import InvalidDocumentError
 from hydrolix.sources import SourceSettings, read_url
 from hydrolix.transform_columns import EPOCHS, TYPES
 from hydrolix.transform_documents import COMPRESSIONS, read_transform
+from jobruns.datatypes import ColumnType, Element, Resolution, TimestampFormat
 from jobruns.errors import InvalidInputError
+from jobruns.formats import CsvFormat, Flattening, JsonFormat, Surround
 from jobruns.table import LoadSource
-from jobruns.transform import Column, CsvFormat, JsonFormat, Transform
+from jobruns.transform import Column, Source, Transform
 
 AT = {"name": "at", "datatype": {"type": "epoch", "primary": True, "format": "s", "source": {"from_input_index": 0}}}
 
@@ -56,8 +58,9 @@ def test_the_old_position_is_an_index() -> None:
 
 @pytest.mark.parametrize("name", sorted(TYPES))
 def test_every_type_is_understood(name: str) -> None:
-    written = {"datetime": "2006-01-02", "epoch": "ms"}.get(name)
-    assert read_column(type=name, format=written).type is TYPES[name]
+    written = {"datetime": "2006-01-02", "datetime64": "2006-01-02", "epoch": "ms"}.get(name)
+    elements = {"array": [{"type": "int8"}], "map": [{"type": "string"}, {"type": "int8"}]}.get(name)
+    assert read_column(type=name, format=written, elements=elements).type is TYPES[name]
 
 
 @pytest.mark.parametrize(
@@ -75,15 +78,84 @@ def test_epochs(text: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "default", "text"),
     [("string", "x", "x"), ("string", 5, "5"), ("int32", 5, "5"), ("double", 1.5, "1.5"), ("bool", True, "true"),
-     ("json", {"a": 1}, '{"a": 1}'), ("json", "word", '"word"'), ("array", "[1]", "[1]"), ("string", None, None)],
+     ("json", {"a": 1}, '{"a":1}'), ("json", "word", '"word"'), ("json", "[ 1]", "[ 1]"), ("string", None, None),
+     ("int32", 5.0, "5"), ("int32", "", None), ("string", "", ""), ("bool", "T", "T"),
+     ("string", {"a": []}, '{"a":[]}')],
 )  # fmt: skip
 def test_defaults_are_written_as_the_input_would_write_them(kind: str, default: Any, text: str | None) -> None:
     assert read_column(type=kind, default=default).default == text
 
 
-@pytest.mark.parametrize(("kind", "zero"), [("uint8", "0"), ("string", ""), ("double", "0"), ("bool", "false")])
-def test_denullify_reads_null_as_zero(kind: str, zero: str) -> None:
-    assert read_column(type=kind, denullify=True).default == zero
+def test_defaults_of_moments_are_written_by_their_format() -> None:
+    assert read_column(type="epoch", format="ms", default=1500).default == "1500"
+    assert read_column(type="datetime", format="02/01/2006", default="31/12/2024").default == "31/12/2024"
+
+
+@pytest.mark.parametrize("default", [[1, None], "[1,null]"])
+def test_defaults_of_arrays_are_json(default: Any) -> None:
+    assert read_column(type="array", elements=[{"type": "int8"}], default=default).default == "[1,null]"
+
+
+@pytest.mark.parametrize("kind", ["uint8", "string", "double", "bool", "json"])
+def test_denullify_and_null_values_are_those_of_the_column(kind: str) -> None:
+    column = read_column(type=kind, denullify=True, null_values=["-"])
+    assert (column.denullify, column.null_values) == (True, ("-",))
+    assert not read_column(type=kind, denullify=None).denullify
+
+
+MOMENTS = {"type": "datetime64", "format": "2006-01-02 15:04:05.000", "index": False}
+
+
+def test_arrays_and_maps_hold_datatypes() -> None:
+    column = read_column(type="array", elements=[MOMENTS])
+    assert column.element == Element(
+        type=ColumnType.TIMESTAMP,
+        timestamp=TimestampFormat(layout="2006-01-02 15:04:05.000"),
+        resolution=Resolution.MILLISECONDS,
+    )
+    words = {"type": "string", "null_values": ["-"], "default": "", "denullify": True, "primary": False, "source": None}
+    rows = {"type": "array", "elements": [{"type": "epoch", "format": "us"}]}
+    column = read_column(type="map", elements=[{"type": "string"}, {"type": "map", "elements": [words, rows]}])
+    assert column.element is not None
+    assert column.element.element == Element(
+        type=ColumnType.ARRAY,
+        element=Element(
+            type=ColumnType.TIMESTAMP, timestamp=TimestampFormat(epoch=EPOCHS["us"]), resolution=Resolution.SECONDS
+        ),
+    )
+    inner = read_column(type="array", elements=[words]).element
+    assert inner is not None
+    assert (inner.null_values, inner.default, inner.denullify) == (("-",), "", True)
+
+
+@pytest.mark.parametrize(("kind", "elements"), [("map", [{"type": "string"}] * 2), ("string", None), ("json", [])])
+@pytest.mark.parametrize("format_of_files", ["csv", "json"])
+def test_catch_all_takes_what_remains_without_what_is_ignored(kind: str, elements: Any, format_of_files: str) -> None:
+    at = {"name": "at", "datatype": {**AT["datatype"], "source": {"from_input_field": "at"}}}  # type: ignore[dict-item]
+    columns = [
+        at,
+        {"name": "rest", "datatype": {"type": kind, "elements": elements, "catch_all": True, "source": None}},
+        {"name": "secret", "datatype": {"type": "string", "ignore": True}},
+        {"name": "own", "datatype": {"type": "string", "suppress": True, "source": {"from_input_field": "x"}}},
+        {"name": "now", "datatype": {"type": "epoch", "suppress": True, "source": {"from_automatic_value": "n"}}},
+        {"name": "script", "datatype": {"type": "string", "suppress": True, "virtual": True, "script": "1"}},
+    ]
+    transform = read(kind=format_of_files, columns=columns)
+    assert [column.name for column in transform.columns] == ["at", "rest"]
+    assert transform.columns[1].reads == Source(remainder=True)
+    assert transform.ignored == (Source(field="secret"), Source(field="x"), Source(field="script"))
+
+
+@pytest.mark.parametrize("format_of_files", ["csv", "json"])
+def test_a_virtual_column_is_its_default(format_of_files: str) -> None:
+    column = read_column(format_of_files, type="uint8", virtual=True, default=7, source=None)
+    assert column.reads == Source(constant="7")
+
+
+def test_what_does_nothing_here_is_taken() -> None:
+    more = {"index": False, "index_options": {"fulltext": True}, "limits": {"max": 1}, "catch_rejects": True,
+            "elements": [], "virtual": False, "script": None, "format": None, "resolution": None}  # fmt: skip
+    assert read_column(**more) == read_column()
 
 
 def test_ignored_columns_are_not_stored() -> None:
@@ -97,12 +169,32 @@ def test_csv_details() -> None:
         delimiter="\t", quote="'", escape="\\", comment="#", skip_head=2
     )
     assert read(format_details={"comment": "#", "escape": '"', "quote": ""}).format == CsvFormat(quote=None, escape='"')
+    details = {"delimiter": 9, "quote": 0, "escape": 92, "comment": "%", "skip_comments": True, "buffer_size": 4096}
+    assert read(format_details=details).format == CsvFormat(delimiter="\t", quote=None, escape="\\", comment="%")
+    for windows_ending in (True, False, None):
+        assert read(format_details={"delimiter": "\t", "windows_ending": windows_ending}).format == CsvFormat(
+            delimiter="\t"
+        )
     assert read(format_details=None).format == CsvFormat()
 
 
 def test_json_details() -> None:
     at = {"name": "at", "datatype": {"type": "epoch", "primary": True, "format": "s"}}
     assert read(kind="json", columns=[at], format_details={"flattening": {"active": False}}).format == JsonFormat()
+    flattening = {
+        "active": True,
+        "depth": 3,
+        "map_flattening_strategy": {"left": ".", "right": None},
+        "slice_flattening_strategy": {"left": "[", "right": "]"},
+    }
+    surrounds = {"objects": Surround(left="."), "arrays": Surround(left="[", right="]")}
+    assert read(kind="json", columns=[at], format_details={"flattening": flattening}).format == JsonFormat(
+        flattening=Flattening(depth=3, **surrounds)
+    )
+    flattening |= {"depth": None, "slice_flattening_strategy": None}
+    assert read(kind="json", columns=[at], format_details={"flattening": flattening}).format == JsonFormat(
+        flattening=Flattening(objects=Surround(left="."))
+    )
 
 
 @pytest.mark.parametrize("name", [*COMPRESSIONS, None])
@@ -115,6 +207,14 @@ def column(**datatype: Any) -> dict[str, Any]:
     return document(columns=[AT, {"name": "c", "datatype": {"type": "string", "source": source, **datatype}}])
 
 
+def arrays(depth: int) -> list[Any]:
+    elements = [{"type": "int8"}]
+    for _ in range(depth):
+        elements = [{"type": "array", "elements": elements}]
+    return elements
+
+
+CAUGHT = [{"name": name, "datatype": {"type": "string", "catch_all": True}} for name in ("a", "b")]
 REFUSED = [
     ({**document(), "type": "parquet"}, ("type",)),
     ({**document(), "settings": None}, ("settings",)),
@@ -128,19 +228,46 @@ REFUSED = [
     (document(format_details={"delimiter": "ab"}), ("settings", "format_details")),
     (document(format_details={"delimiter": ",", "quote": ","}), ("settings", "format_details")),
     (document(format_details={"skip_head": -1}), ("settings", "format_details", "skip_head")),
-    (document("json", format_details={"flattening": {"active": True}}), ("settings", "format_details", "flattening")),
+    (document("json", format_details={"flattening": {"active": True, "depth": -1}}),
+     ("settings", "format_details", "flattening", "depth")),
+    (document("json", format_details={"flattening": {"active": True, "map_flattening_strategy": {"left": "." * 17}}}),
+     ("settings", "format_details", "flattening", "map_flattening_strategy", "left")),
     (document("json", format_details={"subtype": "firehose"}), ("settings", "format_details", "subtype")),
     (document("json"), ("settings", "output_columns")),
     (column(type="float16"), ("settings", "output_columns", 1, "datatype", "type")),
     (column(type="datetime"), ("settings", "output_columns", 1, "datatype", "format")),
-    (column(type="datetime", format="day"), ("settings", "output_columns", 1)),
+    (column(type="datetime", format="day"), ("settings", "output_columns", 1, "datatype", "format")),
     (column(type="epoch", format="h"), ("settings", "output_columns", 1, "datatype", "format")),
     (column(resolution="ns"), ("settings", "output_columns", 1, "datatype", "resolution")),
-    (column(type="int8", default=300), ("settings", "output_columns", 1)),
+    (column(type="int8", default=300), ("settings", "output_columns", 1, "datatype", "default")),
+    (column(type="int8", default=True), ("settings", "output_columns", 1, "datatype", "default")),
+    (column(type="epoch", format="s", default="now"), ("settings", "output_columns", 1, "datatype", "default")),
+    (column(type="array", elements=[{"type": "int8"}], default=[300]),
+     ("settings", "output_columns", 1, "datatype", "default")),
+    (column(type="array"), ("settings", "output_columns", 1, "datatype", "elements")),
+    (column(type="array", elements=[]), ("settings", "output_columns", 1, "datatype", "elements")),
+    (column(type="array", elements=[{"type": "int8"}] * 2), ("settings", "output_columns", 1, "datatype", "elements")),
+    (column(type="map", elements=[{"type": "string"}]), ("settings", "output_columns", 1, "datatype", "elements")),
+    (column(type="map", elements=[{"type": "int8"}, {"type": "int8"}]),
+     ("settings", "output_columns", 1, "datatype", "elements", 0, "type")),
+    (column(type="map", elements=[{"type": "string"}, {"type": "float"}]),
+     ("settings", "output_columns", 1, "datatype", "elements", 1, "type")),
+    (column(type="array", elements=[{"type": "datetime"}]),
+     ("settings", "output_columns", 1, "datatype", "elements", 0, "format")),
+    (column(type="array", elements=[{"type": "epoch", "format": "s", "primary": True}]),
+     ("settings", "output_columns", 1, "datatype", "elements", 0, "primary")),
+    (column(type="array", elements=[{"type": "string", "script": "x"}]),
+     ("settings", "output_columns", 1, "datatype", "elements", 0, "script")),
+    (column(type="int8", elements=[{"type": "int8"}]), ("settings", "output_columns", 1, "datatype", "elements")),
+    (column(type="array", elements=arrays(9)),
+     ("settings", "output_columns", 1, "datatype", *("elements", 0) * 8, "elements")),
     (column(primary=True), ("settings", "output_columns", 1)),
     (column(script="x"), ("settings", "output_columns", 1, "datatype", "script")),
     (column(sql_expression="x"), ("settings", "output_columns", 1, "datatype", "sql_expression")),
-    (column(catch_all=True), ("settings", "output_columns", 1, "datatype", "catch_all")),
+    (column(catch_all=True), ("settings", "output_columns", 1, "datatype", "source")),
+    (column(catch_all=True, source=None), ("settings", "output_columns")),
+    (column(catch_all=True, source={}, type="int8"), ("settings", "output_columns", 1, "datatype", "catch_all")),
+    (document("json", [AT, *CAUGHT]), ("settings", "output_columns")),
     (column(source=None), ("settings", "output_columns", 1, "datatype", "source")),
     (column(source={"from_input_index": 1, "from_input_field": "x"}),
      ("settings", "output_columns", 1, "datatype", "source")),
@@ -184,7 +311,13 @@ DATATYPES = nearly(
         from_input_fields=st.lists(st.text(max_size=5), max_size=3),
         from_json_pointers=st.lists(st.text("/~01a", max_size=5), max_size=3),
     ),
-    default=SCALARS,
+    default=SCALARS | st.lists(SCALARS, max_size=2),
+    elements=st.lists(
+        nearly(type=st.sampled_from(["string", "int8", "epoch", "array"]), format=st.just("s"), primary=st.booleans()),
+        max_size=2,
+    ),
+    catch_all=st.booleans(),
+    virtual=st.booleans(),
     null_values=st.lists(st.text(max_size=3), max_size=2),
     denullify=st.booleans(),
     ignore=st.booleans(),
@@ -221,7 +354,7 @@ def test_whatever_is_sent_is_read_or_refused(body: dict[str, Any]) -> None:
 def test_any_layout_is_read_or_refused(datatype: dict[str, Any]) -> None:
     with suppress(InvalidInputError):
         default = read_transform(column(**datatype))[1].columns[1].default
-        assert default == datatype["default"]
+        assert default == (datatype["default"] or None)
 
 
 BUCKETS = st.from_regex(r"[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]", fullmatch=True)

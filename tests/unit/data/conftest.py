@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from jobruns.transform import Column, ColumnType, CsvFormat, Source, Transform
+from jobruns.formats import CsvFormat
+from jobruns.transform import Column, ColumnType, Source, Transform
 from jobruns_data.readers import read_rows
 from jobruns_data.rows import Reject
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jobruns.transform import CsvFormat
+from jobruns.formats import CsvFormat
 from jobruns_data.blocks import RECORD_BYTES, Block, Grammar, cut_blocks
 from jobruns_data.errors import UnreadableFileError
 

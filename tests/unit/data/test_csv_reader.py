@@ -1,11 +1,10 @@
-"""CSV: what Python's csv module writes reads back equal, and what is wrong is rejected where it is."""
+"""CSV: every row is loaded or rejected where it is, with a reason that says what to do."""
 
-import csv
-import io
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -13,60 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import jobruns_data.blocks
-from jobruns.transform import Column, ColumnType, CsvFormat, EpochUnit, Resolution, Source, TimestampFormat, Transform
+from jobruns.datatypes import ColumnType, EpochUnit, Resolution, TimestampFormat
+from jobruns.formats import CsvFormat
+from jobruns.transform import Column, Source, Transform
 from jobruns_data.errors import UnreadableFileError
+from jobruns_data.readers import read_rows
 from jobruns_data.rows import Reject
 
 Read = Callable[..., tuple[list[dict[str, Any]], list[Reject]]]
 Make = Callable[..., Transform]
-
-TEXT = st.text(alphabet=st.characters(blacklist_categories=("Cs",), blacklist_characters="\r\0"), max_size=8)
-MOMENT = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
-ROW = st.fixed_dictionaries(
-    {
-        "ts": MOMENT,
-        "word": TEXT,
-        "n": st.none() | st.integers(-(2**63), 2**63 - 1),
-        "small": st.none() | st.integers(-128, 127),
-        "big": st.none() | st.integers(0, 2**64 - 1),
-        "x": st.none() | st.floats(allow_nan=False),
-        "yes": st.none() | st.booleans(),
-    }
-)
-TYPES = {"word": "string", "n": "int64", "small": "int8", "big": "uint64", "x": "double", "yes": "boolean"}
-ALL = Transform(
-    name="all",
-    columns=(
-        Column(name="ts", type=ColumnType.TIMESTAMP, primary=True),
-        *(Column(name=name, type=ColumnType(kind)) for name, kind in TYPES.items()),
-    ),
-)
-
-
-def text_of(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-@given(
-    rows=st.lists(ROW, max_size=8),
-    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
-    end=st.sampled_from(["\n", "\r\n"]),
-    delimiter=st.sampled_from(",;\t|"),
-    size=st.integers(1, 300),
-)
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_what_python_writes_reads_back_equal(
-    read: Read, monkeypatch: Any, rows: list[dict[str, Any]], quoting: int, end: str, delimiter: str, size: int
-) -> None:
-    monkeypatch.setattr(jobruns_data.blocks.cut_blocks, "__kwdefaults__", {"skip_lines": 0, "block_bytes": size})
-    out = io.StringIO()
-    writer = csv.writer(out, quoting=quoting, lineterminator=end, delimiter=delimiter)  # type: ignore[arg-type]
-    writer.writerow(["ts", *TYPES])
-    writer.writerows([text_of(row[name]) for name in ("ts", *TYPES)] for row in rows)
-    transform = ALL.model_copy(update={"format": CsvFormat(delimiter=delimiter)})
-    got, rejects = read(out.getvalue().encode(), transform)
-    assert rejects == []
-    assert got == rows
 
 
 @given(good=st.lists(st.booleans(), min_size=1, max_size=30), size=st.integers(1, 60), newline=st.booleans())
@@ -156,18 +110,6 @@ def test_a_header_without_the_column_fails_the_file(read: Read, csv_of: Make, he
         read(header + b"1,2\n", csv_of(n="int32"))
 
 
-def test_null_values_and_defaults(read: Read, csv_of: Make) -> None:
-    transform = csv_of(
-        null_values=("-",),
-        n=Column(name="n", type=ColumnType.INT32, default="7", null_values=("none",)),
-        w="string",
-        must=Column(name="must", type=ColumnType.STRING, nullable=False),
-    )
-    rows, rejects = read(b"n,w,must\n-,-,a\n,,b\nnone,none,c\n1,x,-\n", transform)
-    assert [(row["n"], row["w"]) for row in rows] == [(None, None), (7, ""), (None, "none")]
-    assert [(r.line, r.reason) for r in rejects] == [(5, 'column "must": the value is missing')]
-
-
 CLEAN_AND_DIRTY = pytest.mark.parametrize("dirty", [False, True])
 
 
@@ -244,6 +186,29 @@ def test_epochs(read: Read, csv_of: Make, unit: EpochUnit, text: str, expected: 
     assert len(rejects) == dirty
 
 
+PER_SECOND = {"s": 1, "cs": 100, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+@given(
+    unit=st.sampled_from(list(EpochUnit)),
+    numbers=st.lists(st.decimals(-(10**9), 10**9, places=4) | st.integers(-(10**9), 10**9), min_size=1, max_size=4),
+    resolution=st.sampled_from(list(Resolution)),
+)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_epoch_is_cut_towards_the_past(
+    read: Read, csv_of: Make, unit: EpochUnit, numbers: list[Decimal | int], resolution: Resolution
+) -> None:
+    form = TimestampFormat(epoch=unit)
+    column = Column(name="v", type=ColumnType.TIMESTAMP, timestamp=form, resolution=resolution)
+    rows, rejects = read("\n".join(["v", *(f"{number:f}" if isinstance(number, Decimal) else str(number)
+                                            for number in numbers)]).encode(), csv_of(v=column))  # fmt: skip
+    assert rejects == []
+    step = Fraction(resolution.microseconds, 1_000_000)
+    for row, number in zip(rows, numbers, strict=True):
+        seconds = Fraction(number) / PER_SECOND[unit] // step * step
+        assert row["v"] == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(seconds * 1_000_000))
+
+
 @pytest.mark.parametrize("text", ["99999999999999", "9" * 25])
 def test_moments_no_reader_could_show_are_rejected(read: Read, csv_of: Make, text: str) -> None:
     column = Column(name="v", type=ColumnType.TIMESTAMP, timestamp=TimestampFormat(epoch="s"))
@@ -294,3 +259,55 @@ def test_any_text_is_rows_and_rejects_and_nothing_else(
     rows, rejects = read(("n,w\n" + text).encode(), csv_of(n="int32", w="string"))
     assert all(reject.reason and reject.line >= 2 for reject in rejects)
     assert all(row["n"] is None or isinstance(row["n"], int) for row in rows)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_rows_end_either_way_and_may_mix(read: Read, csv_of: Make, end: str) -> None:
+    rows, rejects = read(f'n,w{end}1,a\r\n2,"b\r\nc"\n3,d{end}'.encode(), csv_of(n="int32", w="string"))
+    assert rejects == []
+    assert [(row["n"], row["w"]) for row in rows] == [(1, "a"), (2, "b\r\nc"), (3, "d")]
+
+
+def test_a_bare_carriage_return_outside_of_quotes_ends_a_row(read: Read, csv_of: Make) -> None:
+    rows, rejects = read(b"n,w\n1,a\r2,b\n3,c\rd\n", csv_of(n="int32", w="string"))
+    assert [(row["n"], row["w"]) for row in rows] == [(1, "a"), (2, "b"), (3, "c")]
+    assert [reject.data for reject in rejects] == [["d"]]
+
+
+def test_a_nul_byte_is_a_character(read: Read, csv_of: Make) -> None:
+    rows, rejects = read(b'w,n\na\0b,1\n"\0",2\nc,\x003\n', csv_of(w="string", n="int32"))
+    assert [(row["w"], row["n"]) for row in rows] == [("a\0b", 1), ("\0", 2)]
+    assert [reject.line for reject in rejects] == [4]
+
+
+class Endless:
+    """A stream of one line that never ends."""
+
+    def __init__(self, start: bytes) -> None:
+        self._start = start
+        self.given = 0
+
+    def read(self, size: int, /) -> bytes:
+        data, self._start = self._start[:size], self._start[size:]
+        data += b"x" * (size - len(data))
+        self.given += size
+        return data
+
+
+@pytest.mark.parametrize(
+    ("start", "form", "line"),
+    [
+        (b"w\nfine\n", CsvFormat(), 3),
+        (b"w\nfine\n", CsvFormat(quote=None), 3),
+        (b'w\nfine\n"', CsvFormat(), 3),
+        (b'w\nfine\n"', CsvFormat(escape="\\", comment="#"), 3),
+        (b"w\nfine\n#", CsvFormat(comment="#"), 3),
+        (b"", CsvFormat(), 1),
+        (b"a\n", CsvFormat(skip_head=1), 2),
+    ],
+)
+def test_a_line_without_end_ends_the_file_and_is_named(csv_of: Make, start: bytes, form: CsvFormat, line: int) -> None:
+    stream = Endless(start)
+    with pytest.raises(UnreadableFileError, match=f"line {line} starts a row longer than 16 MiB"):
+        list(read_rows(stream, csv_of(form, w="string")))
+    assert stream.given <= 40 << 20

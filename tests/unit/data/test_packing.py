@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobruns.transform import Compression
+from jobruns.formats import Compression
 from jobruns_data.errors import UnreadableFileError
 from jobruns_data.packing import ALWAYS_ALLOWED_BYTES, MAX_RATIO, Unpacked
 

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from jobruns.transform import Column, ColumnType, CsvFormat, JsonFormat, Source, TimestampFormat, Transform
+from jobruns.datatypes import ColumnType, Element, TimestampFormat
+from jobruns.formats import CsvFormat, JsonFormat
+from jobruns.transform import Column, Source, Transform
 
 TS = Column(name="ts", type=ColumnType.TIMESTAMP, primary=True)
 
@@ -37,16 +39,16 @@ def test_an_implied_source_and_layout_are_spelled_out_on_reading() -> None:
         ([{"name": "A", "type": "string"}, {"name": "a", "type": "timestamp", "primary": True}], "the same name"),
         (
             [{"name": "a", "type": "int32", "default": "x"}],
-            'the default of column "a" cannot be read: "x" is not a whole',
+            'the default cannot be read: "x" is not a whole',
         ),
         ([{"name": "a", "type": "uint8", "default": "256"}], "out of the range of uint8"),
         ([{"name": "a", "type": "boolean", "default": "yes"}], "neither true nor false"),
         ([{"name": "a", "type": "double", "source": {"constant": "1,5"}}], "the constant of column"),
         ([{"name": "a", "type": "timestamp", "default": "now"}], "does not follow the layout"),
-        ([{"name": "a", "type": "json", "default": "{"}], "the default of column"),
+        ([{"name": "a", "type": "json", "default": "{"}], "the default cannot be read"),
         ([{"name": "a", "type": "timestamp", "timestamp": {"layout": "15:04"}}], "no year"),
         ([{"name": "a", "type": "timestamp", "timestamp": {}}], "exactly one of layout and epoch"),
-        ([{"name": "a", "type": "int8", "timestamp": {"epoch": "s"}}], "has a timestamp format but the type int8"),
+        ([{"name": "a", "type": "int8", "timestamp": {"epoch": "s"}}], "the type int8 has no timestamp format"),
         ([{"name": "a", "type": "float16"}], "Input should be"),
         ([{"name": "a", "type": "string", "source": {}}], "this one has none"),
         ([{"name": "a", "type": "string", "source": {"index": 1, "field": "b"}}], "index and field"),
@@ -106,3 +108,58 @@ def test_an_epoch_may_have_decimals() -> None:
     for wrong in ("", "1e9", "NaN", "1_0"):
         with pytest.raises(ValueError, match="is not a number of s"):
             column.check(wrong)
+
+
+REST = Column(name="rest", type=ColumnType.STRING, source=Source(remainder=True))
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ([{"name": "a", "type": "array"}], "the type array needs an element"),
+        ([{"name": "a", "type": "map", "element": {"type": "array"}}], "the type array needs an element"),
+        ([{"name": "a", "type": "int8", "element": {"type": "int8"}}], "the type int8 has no element"),
+        ([{"name": "a", "type": "array", "element": {"type": "int8", "primary": True}}], "Extra inputs"),
+        (
+            [{"name": "a", "type": "array", "element": {"type": "int8", "timestamp": {"epoch": "s"}}}],
+            "the type int8 has no timestamp format",
+        ),
+        (
+            [{"name": "a", "type": "array", "element": {"type": "int8"}, "default": "[1,300]"}],
+            r'the default cannot be read: \[1\]: "300" is out of the range of int8',
+        ),
+        ([{"name": "a", "type": "array", "element": {"type": "int8", "default": "x"}}], "the default cannot be read"),
+        ([{"name": "a", "type": "int8", "source": {"remainder": True}}], "it must be a map, a string or json"),
+    ],
+)
+def test_refuses_nested_columns(columns: list[dict[str, Any]], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        Transform.model_validate({"name": "t", "columns": [TS.model_dump(), *columns]})
+
+
+def test_nested_columns_round_trip_through_json() -> None:
+    inner = Element(type=ColumnType.TIMESTAMP, timestamp=TimestampFormat(epoch="ms"), default="0")
+    deep = Column(name="m", type=ColumnType.MAP, element=Element(type=ColumnType.ARRAY, element=inner), default="{}")
+    transform = Transform(name="t", format=JsonFormat(), columns=(TS, deep, REST), ignored=(Source(field="x"),))
+    assert Transform.model_validate_json(transform.model_dump_json()) == transform
+    assert deep.nesting == 2
+
+
+def test_a_name_that_iceberg_has_for_what_is_in_a_column_is_refused() -> None:
+    inner = Element(type=ColumnType.ARRAY, element=Element(type=ColumnType.INT8))
+    grid = Column(name="g", type=ColumnType.MAP, element=inner)
+    for name in ("g.key", "G.value", "g.value.element"):
+        with pytest.raises(ValidationError, match="give it another name"):
+            Transform(name="t", columns=(TS, grid, Column(name=name, type=ColumnType.INT8)))
+    assert Transform(name="t", columns=(TS, grid, Column(name="g.element", type=ColumnType.INT8)))
+
+
+def test_one_column_takes_what_remains_and_a_csv_file_needs_a_header_for_it() -> None:
+    assert Transform(name="t", columns=(TS, REST)).uses_header
+    with pytest.raises(ValidationError, match="only one column may take the remaining fields; rest and more do"):
+        Transform(name="t", columns=(TS, REST, REST.model_copy(update={"name": "more"})))
+    placed = TS.model_copy(update={"source": Source(index=0)})
+    with pytest.raises(ValidationError, match="another column must read its field by name"):
+        Transform(name="t", columns=(placed, REST))
+    constant = TS.model_copy(update={"source": Source(constant="2024-01-01T00:00:00Z")})
+    assert Transform(name="t", format=JsonFormat(), columns=(constant, REST))
