@@ -35,6 +35,8 @@ class Call:
         Such as ``dynamodb`` and ``TransactWriteItems``.
     at : float
         Seconds of `time.time`.
+    path : str
+        Of the request; names the bucket and the object where S3 is called.
     """
 
     function: str
@@ -42,6 +44,7 @@ class Call:
     service: str
     operation: str
     at: float
+    path: str = ""
 
 
 @dataclass
@@ -124,7 +127,7 @@ class Faults:
         )
         if found is None:
             return None, None
-        call = Call(found["function"], found["key"], service, operation, time.time())
+        call = Call(found["function"], found["key"], service, operation, time.time(), environ["PATH_INFO"])
         with self._lock:
             if self.recording:
                 self._calls.append(call)

@@ -6,11 +6,13 @@ from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from ingest.conclusion import Conclusion
-from ingest.load import open_load
+from ingest.load import find_table_id, open_load
+from jobruns.aws.objects import WorkObjects
 from jobruns.bootstrap import load_ports, load_work_objects
 from jobruns.errors import InvalidInputError, JobrunsError, NotFoundError
 from jobruns.run import Run
 from jobruns.service.ports import Ports
+from jobruns.service.tables import purge_dropped
 from jobruns.service.work import conclude_work, load_run
 from jobruns.settings import load_settings
 
@@ -27,17 +29,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     try:
         load = open_load(ports, work, lake_bucket, event["org"], event["job"], event["run_id"])
     except (NotFoundError, InvalidInputError) as error:
-        run = _give_up(ports, load_run(ports, event["org"], event["job"], event["run_id"]), error)
+        run = _give_up(ports, work, load_run(ports, event["org"], event["job"], event["run_id"]), error)
     else:
-        run = _conclude(Conclusion(ports, work, lake_bucket, load), event, context)
+        remaining_seconds = context.get_remaining_time_in_millis() / 1000
+        run = _conclude(Conclusion(ports, work, lake_bucket, load, remaining_seconds), event)
     logger.info("concluded", extra={"state": str(run.state), "reason": run.message})
     return {"state": str(run.state)}
 
 
-def _conclude(conclusion: Conclusion, event: dict[str, Any], context: LambdaContext) -> Run:
+def _conclude(conclusion: Conclusion, event: dict[str, Any]) -> Run:
     match event["action"]:
         case "commit":
-            return conclusion.commit(context.get_remaining_time_in_millis() / 1000)
+            return conclusion.commit()
         case "fail":
             failure = event["failure"]
             return conclusion.fail(str(failure.get("Error", "")), str(failure.get("Cause", "")))
@@ -46,9 +49,12 @@ def _conclude(conclusion: Conclusion, event: dict[str, Any], context: LambdaCont
     raise InvalidInputError(f"there is no action {event['action']!r}", field="action")
 
 
-def _give_up(ports: Ports, run: Run, error: JobrunsError) -> Run:
-    """End a run that no longer has a table to load. Where its data files are, went with the table."""
+def _give_up(ports: Ports, work: WorkObjects, run: Run, error: JobrunsError) -> Run:
+    """End a run that has no table to load any more, and have deleted what it wrote for the one that was dropped."""
     logger.warning("the run has no table any more", extra={"reason": error.message})
-    if run.state.terminal:
-        return run
-    return conclude_work(ports, run, error=error.message, error_code=type(error).__name__)
+    if not run.state.terminal:
+        run = conclude_work(ports, run, error=error.message, error_code=type(error).__name__)
+    table_id = find_table_id(ports, work, run)
+    if table_id is not None:
+        purge_dropped(ports, run.org, table_id)
+    return run

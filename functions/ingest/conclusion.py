@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from pyiceberg.exceptions import NoSuchTableError
 
 from ingest.bookmarks import LoadBookmark, TakenMeanwhileError, find_outcome
+from ingest.keeping import keep_units
 from ingest.load import Load
 from ingest.results import Results, read_results
 from jobruns.aws.objects import WorkObjects
@@ -17,8 +18,9 @@ from jobruns.causes import read_cause
 from jobruns.errors import BookmarkConflictError, CommitInProgressError, IllegalTransitionError
 from jobruns.lifecycle import committing
 from jobruns.listing import Unit, read_lines
-from jobruns.run import BookmarkOption, Run, RunState
+from jobruns.run import ERRORS_METRIC, BookmarkOption, Run, RunState
 from jobruns.service.ports import Ports
+from jobruns.service.tables import purge_dropped
 from jobruns.service.uploads import FAILED_FILES_METRIC
 from jobruns.service.work import begin_commit, conclude_work, fail_listing, load_run, recount
 from jobruns_data.catalog import open_catalog
@@ -29,8 +31,15 @@ from jobruns_data.units import FailedFile
 FENCE_MARGIN_SECONDS = 5
 """How far clocks may be apart."""
 
+RESERVE_SECONDS = 60
+"""Of the time there is, so much is left for deleting when the last file is copied."""
+
 NAMED_FILES = 5
 """Failed files the message of a run names; all of them are in the work bucket."""
+
+MAX_ERRORS = 20
+MAX_ERROR_CHARACTERS = 400
+"""Failed files a run tells of, and of each: 8 KB at most, as whoever polls the run reads all of it each time."""
 
 FILE_FAILED = "SourceError"
 
@@ -50,20 +59,18 @@ class Conclusion:
     work : WorkObjects
     lake_bucket : str
     load : Load
+    remaining_seconds : float
+        How long this process lives at most.
     """
 
     ports: Ports
     work: WorkObjects
     lake_bucket: str
     load: Load
+    remaining_seconds: float
 
-    def commit(self, remaining_seconds: float) -> Run:
-        """Commit what the units wrote, or say which files failed.
-
-        Parameters
-        ----------
-        remaining_seconds : float
-            How long this process lives at most: until then nothing else decides how the run ends.
+    def commit(self) -> Run:
+        """Commit what the units wrote, or say which files failed; nothing else decides while this process lives.
 
         Raises
         ------
@@ -78,13 +85,13 @@ class Conclusion:
         total = recount(self.ports, run).units_total
         results = read_results(self.work, self.load, total)
         if results.failed:
-            return self._fail(_describe_failed(results.failed), FILE_FAILED, [file.url for file in results.failed])
+            return self._fail(_describe_failed(results.failed), FILE_FAILED, results.failed)
         if results.missing:
             units = ", ".join(map(str, results.missing[:NAMED_FILES]))
             return self._fail(f"{len(results.missing)} of {total} units have no result: {units}", "ResultMissing")
         if self.load.spec.dry_run or not (results.rows or run.bookmark_option is BookmarkOption.ENABLE):
             return self._succeed(results, None)
-        return self._commit(results, remaining_seconds)
+        return self._commit(results)
 
     def fail(self, error: str, cause: str) -> Run:
         """Say that the work failed, unless its commit has been done all the same.
@@ -108,19 +115,19 @@ class Conclusion:
         if run.progress.listing != "DONE":
             fail_listing(self.ports, run)
             return self._fail(read_cause(cause) or error, error, conclusive=undecided)
-        message, urls = self._blame(run, read_cause(cause) or error)
-        return self._fail(message, error, urls, conclusive=undecided)
+        message, failed = self._blame(run, read_cause(cause) or error)
+        return self._fail(message, error, failed, conclusive=undecided)
 
     def discard(self) -> Run:
         """Delete the data files of a run that ended without success."""
         return self._clear_away(self.load.run)
 
-    def _commit(self, results: Results, remaining_seconds: float) -> Run:
+    def _commit(self, results: Results) -> Run:
         run = self.load.run
         # A commit that cannot be decided is tried until the run's own deadline; then it may be given up.
         if not committing(run) or self.ports.clock() < run.deadline_at:
             try:
-                run = self._begin(run, results, remaining_seconds)
+                run = self._begin(run, results)
             except IllegalTransitionError:
                 return self._leave_be(load_run(self.ports, run.org, run.job, run.run_id))
             except TakenMeanwhileError as error:
@@ -130,17 +137,18 @@ class Conclusion:
         try:
             outcome = commit_run(open_catalog(self.lake_bucket), self.load.target, run.run_id, results.units)
         except (UncommittableError, NoSuchTableError) as error:
-            # Raised before anything is committed, and would be again.
+            # Raised before anything is committed, and would be again. The table may have been deleted at this moment.
+            purge_dropped(self.ports, run.org, self.load.table.table_id)
             return self._fail(f"the rows cannot be committed: {error}", type(error).__name__, conclusive=True)
         return self._succeed(results, outcome)
 
-    def _begin(self, run: Run, results: Results, remaining_seconds: float) -> Run:
+    def _begin(self, run: Run, results: Results) -> Run:
         step = None
         # A run that is committing holds the bookmark already.
         if run.bookmark_option is BookmarkOption.ENABLE and not committing(run):
             bookmark = LoadBookmark(self.ports, self.work, self.lake_bucket, self.load)
             step = bookmark.propose_step(len(results.units))
-        return begin_commit(self.ports, run, math.ceil(remaining_seconds) + FENCE_MARGIN_SECONDS, step)
+        return begin_commit(self.ports, run, math.ceil(self.remaining_seconds) + FENCE_MARGIN_SECONDS, step)
 
     def _succeed(self, results: Results, outcome: CommitOutcome | None) -> Run:
         load = self.load
@@ -157,12 +165,12 @@ class Conclusion:
         after = conclude_work(self.ports, load.run, message=_describe(load, metrics), metrics=metrics)
         return self._clear_away(after)
 
-    def _fail(self, message: str, code: str, urls: Sequence[str] = (), *, conclusive: bool = False) -> Run:
+    def _fail(self, message: str, code: str, failed: Sequence[FailedFile] = (), *, conclusive: bool = False) -> Run:
         """Say that the load failed; which of its files did is written down first, for who tries the others again."""
-        metrics = {}
-        if urls:
-            self.work.put_json(self.load.failed_files_key, list(urls))
-            metrics[FAILED_FILES_METRIC] = self.load.failed_files_key
+        metrics: dict[str, Any] = {}
+        if failed:
+            self.work.put_json(self.load.failed_files_key, [file.url for file in failed])
+            metrics = {FAILED_FILES_METRIC: self.load.failed_files_key, ERRORS_METRIC: list_errors(failed)}
         after = conclude_work(
             self.ports,
             self.load.run,
@@ -182,17 +190,18 @@ class Conclusion:
         return self._clear_away(run)
 
     def _clear_away(self, run: Run) -> Run:
-        """Delete the data files of a run that ended, or is about to end, without success."""
+        """Keep for a retry what a run without success has done, then delete its data files."""
         if run.state is RunState.STOPPING or (run.state.terminal and run.state is not RunState.SUCCEEDED):
+            keep_units(self.work, replace(self.load, run=run), self.remaining_seconds - RESERVE_SECONDS)
             deleted = discard_run(open_catalog(self.lake_bucket), self.load.target, run.run_id)
             logger.info("discarded", extra={"data_files": deleted})
         return run
 
-    def _blame(self, run: Run, cause: str) -> tuple[str, list[str]]:
+    def _blame(self, run: Run, cause: str) -> tuple[str, list[FailedFile]]:
         """Find the files over which the work broke off: those that failed, and those of units that never ended."""
         results = read_results(self.work, self.load, run.progress.units_total)
         if results.failed:
-            return _describe_failed(results.failed), [file.url for file in results.failed]
+            return _describe_failed(results.failed), results.failed
         begun = {record.number for record in self.ports.units.all(run.org, run.run_id)} & set(results.missing)
         if not begun:
             return cause, []
@@ -204,7 +213,8 @@ class Conclusion:
                 self.work.get_part(units[number].files_key, units[number].offset, units[number].length)
             )
         ]
-        return f"{_name(urls)} could not be loaded: {cause}", urls
+        reason = f"could not be loaded: {cause}"
+        return f"{_name(urls)} {reason}", [FailedFile(url=url, reason=reason) for url in urls]
 
 
 def _describe(load: Load, metrics: dict[str, Any]) -> str:
@@ -222,6 +232,13 @@ def _describe_failed(failed: Sequence[FailedFile]) -> str:
     named = "; ".join(f"{file.url}: {file.reason}" for file in failed[:NAMED_FILES])
     more = f"; and {len(failed) - NAMED_FILES} more" if len(failed) > NAMED_FILES else ""
     return f"{len(failed)} file{'s' if len(failed) > 1 else ''} could not be read: {named}{more}"
+
+
+def list_errors(failed: Sequence[FailedFile]) -> list[str]:
+    """Say of each failed file what is wrong with it, of as many as a run has room for, and how many more there are."""
+    errors = [f"{file.url}: {file.reason}"[:MAX_ERROR_CHARACTERS] for file in failed[:MAX_ERRORS]]
+    more = len(failed) - len(errors)
+    return [*errors, f"and {more} more files"] if more else errors
 
 
 def _name(urls: Sequence[str]) -> str:

@@ -1,8 +1,10 @@
 """A load: a run of a table's job, with everything its functions need to know of it."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 
 from jobruns.aws.objects import WorkObjects
+from jobruns.errors import InvalidInputError, NotFoundError
 from jobruns.load_options import read_load_options
 from jobruns.run import Run
 from jobruns.service.load_requests import read_load_members, resolve_load
@@ -47,6 +49,27 @@ class Load:
         return f"{self.results_prefix}{unit:06d}.json"
 
     @property
+    def kept_key(self) -> str:
+        """Where it is written which units were kept for a retry."""
+        return f"{self.prefix}kept.json"
+
+    def kept_file_key(self, file_path: str) -> str:
+        """Where a data file of the run is kept for a retry; what is below ``runs/kept/`` expires soon."""
+        return f"runs/kept/{self.run.run_id}/{self.relative_path(file_path)}"
+
+    def relative_path(self, file_path: str) -> str:
+        """Give the path of a data file below the run's own prefix in the lake."""
+        return file_path.removeprefix(self.target.run_prefix(self.run.run_id))
+
+    def data_path(self, relative_path: str) -> str:
+        """Give the URL of a data file by its path below the run's own prefix."""
+        return f"{self.target.run_prefix(self.run.run_id)}{relative_path}"
+
+    def before(self, run_id: str) -> "Load":
+        """Give the same load as another run's, to find what that one left."""
+        return replace(self, run=self.run.model_copy(update={"run_id": run_id}))
+
+    @property
     def failed_files_key(self) -> str:
         """Where the files are named that a failed run blames."""
         return f"{self.prefix}failed_files.json"
@@ -55,6 +78,10 @@ class Load:
     def rejects_prefix(self) -> str:
         """Prefix of the table's rejected rows in the work bucket; each run has a folder of its own below it."""
         return f"runs/rejects/{self.table.org}/{self.table.database}.{self.table.lake_table}/"
+
+    def rejects_key(self, unit: int) -> str:
+        """Give what the keys of a unit's rejected rows begin with."""
+        return f"{self.rejects_prefix}{self.run.run_id}/{unit:06d}-"
 
 
 def open_load(
@@ -87,6 +114,14 @@ def open_load(
     return Load(run, spec, table, target)
 
 
+def find_table_id(ports: Ports, work: WorkObjects, run: Run) -> str | None:
+    """Tell by its id which table a run loads, whether it is there or not; ``None`` where the run names none."""
+    try:
+        return _read_spec(ports, work, run, fix=False).table_id
+    except (NotFoundError, InvalidInputError):
+        return None
+
+
 def _read_spec(ports: Ports, work: WorkObjects, run: Run, *, fix: bool) -> LoadSpec:
     arguments = load_arguments(ports, run)
     options = read_load_options(arguments)
@@ -109,3 +144,8 @@ def find_load_transform(ports: Ports, load: Load) -> Transform:
         It has been deleted.
     """
     return find_transform(ports, load.table, transform_id=load.spec.transform_id).transform
+
+
+def digest_transform(transform: Transform) -> str:
+    """Digest what a transform does, so that what was read by it is known from what was read by its next version."""
+    return hashlib.sha256(transform.model_dump_json().encode()).hexdigest()

@@ -1,6 +1,5 @@
 """What Index hands to Commit: one document for each unit, in the work bucket."""
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -15,11 +14,12 @@ _READERS = 8
 
 
 class StoredResult(BaseModel):
-    """A unit's result and how long it took."""
+    """A unit's result, how long it took, and what tells the transform it was read by from others."""
 
     model_config = ConfigDict(frozen=True)
 
     work_milliseconds: int
+    transform_digest: str = ""
     result: UnitResult
 
     def record(self) -> UnitRecord:
@@ -69,17 +69,19 @@ class Results:
 
 def read_results(work: WorkObjects, load: Load, units: int) -> Results:
     """Read the results of a load of so many units."""
+    stored = read_stored(work, load, units)
+    present = {one.result.unit for one in stored}
+    return Results([one.result for one in stored], [number for number in range(units) if number not in present])
+
+
+def read_stored(work: WorkObjects, load: Load, units: int) -> list[StoredResult]:
+    """Read the results there are of a load of so many units, as they are stored."""
     present = set(work.keys(load.results_prefix))
-    wanted = {number: load.result_key(number) for number in range(units)}
-    missing = [number for number, key in wanted.items() if key not in present]
-    return Results(_read(work, (key for key in wanted.values() if key in present)), missing)
+    keys = [key for key in map(load.result_key, range(units)) if key in present]
+    with ThreadPoolExecutor(_READERS) as readers:
+        return list(readers.map(lambda key: read_result(work, key), keys))
 
 
 def read_result(work: WorkObjects, key: str) -> StoredResult:
     """Read one result."""
     return StoredResult.model_validate_json(work.get(key))
-
-
-def _read(work: WorkObjects, keys: Iterable[str]) -> list[UnitResult]:
-    with ThreadPoolExecutor(_READERS) as readers:
-        return list(readers.map(lambda key: read_result(work, key).result, keys))

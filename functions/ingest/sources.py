@@ -4,20 +4,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
 from jobruns.errors import SourceError
 from jobruns.listing import FoundFile
-from jobruns.table import LoadSource, LoadSpec
+from jobruns.places import LoadSource
+from jobruns.table import LoadSpec
 from jobruns.uploads import owner_of, read_manifest
-from jobruns_data.aws import s3_client
+from jobruns_data.aws import source_client
 
+_ELSEWHERE: Final = "the bucket is in another region; name its region with the source"
 _REFUSALS: Final = {
     "NoSuchBucket": "the bucket does not exist; check its name",
     "InvalidBucketName": "that is no name of a bucket",
     "AccessDenied": "access denied; allow this service's role s3:ListBucket on the bucket, s3:GetObject on its objects",
     "AllAccessDisabled": "all access to the bucket is disabled",
-    "PermanentRedirect": "the bucket is in another region and cannot be reached from here",
+    "PermanentRedirect": _ELSEWHERE,
+    "AuthorizationHeaderMalformed": _ELSEWHERE,
+    "IllegalLocationConstraintException": _ELSEWHERE,
 }
 _BY_STATUS: Final = {301: "PermanentRedirect", 403: "AccessDenied", 404: "NoSuchBucket"}
 
@@ -88,14 +92,14 @@ def _uploaded(manifest: bytes) -> Iterator[FoundFile]:
 
 def _listed(source: LoadSource, reach: Reach) -> Iterator[FoundFile]:
     if not source.path or source.path.endswith("/"):
-        yield from _below(source.bucket, source.path, reach)
+        yield from _below(source, source.path, reach)
         return
-    single = _single(source.bucket, source.path) if reach.shows(source.bucket, source.path) else None
+    single = _single(source) if reach.shows(source.bucket, source.path) else None
     if single is not None:
         yield single
         return
     empty = True
-    for found in _below(source.bucket, f"{source.path}/", reach):
+    for found in _below(source, f"{source.path}/", reach):
         empty = False
         yield found
     if empty:
@@ -103,25 +107,27 @@ def _listed(source: LoadSource, reach: Reach) -> Iterator[FoundFile]:
         raise SourceError(f"there is no object {url} and nothing below {url}/; check the path")
 
 
-def _single(bucket: str, key: str) -> FoundFile | None:
+def _single(source: LoadSource) -> FoundFile | None:
+    bucket, key = source.bucket, source.path
     try:
-        told = s3_client().head_object(Bucket=bucket, Key=key)
-    except (ClientError, ParamValidationError) as error:
+        told = source_client(source.asked).head_object(Bucket=bucket, Key=key)
+    except (ClientError, ParamValidationError, EndpointConnectionError) as error:
         if _status(error) == 404:
             return None
-        _refuse(f"s3://{bucket}/{key}", error)
+        _refuse(source, f"s3://{bucket}/{key}", error)
     return FoundFile(bucket, key, told["ContentLength"], told["ETag"])
 
 
-def _below(bucket: str, prefix: str, reach: Reach) -> Iterator[FoundFile]:
-    pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+def _below(source: LoadSource, prefix: str, reach: Reach) -> Iterator[FoundFile]:
+    bucket = source.bucket
+    pages = source_client(source.asked).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     try:
         for page in pages:
             for entry in page.get("Contents", []):
                 if reach.shows(bucket, entry["Key"]):
                     yield FoundFile(bucket, entry["Key"], entry["Size"], entry["ETag"])
-    except (ClientError, ParamValidationError) as error:
-        _refuse(f"s3://{bucket}/{prefix}", error)
+    except (ClientError, ParamValidationError, EndpointConnectionError) as error:
+        _refuse(source, f"s3://{bucket}/{prefix}", error)
 
 
 def _status(error: Exception) -> int:
@@ -130,8 +136,13 @@ def _status(error: Exception) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
-def _refuse(url: str, error: Exception) -> NoReturn:
+def _refuse(source: LoadSource, url: str, error: Exception) -> NoReturn:
     """Say why S3 refuses; what may go better in a moment is raised as it is, to be tried again."""
+    if isinstance(error, EndpointConnectionError):
+        region = source.asked.region
+        if region is None:
+            raise error
+        raise SourceError(f"{url} cannot be read: S3 does not answer in {region}; check the region") from error
     status = _status(error)
     code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
     if status >= 500 or code in ("SlowDown", "RequestTimeout"):

@@ -61,7 +61,7 @@ def test_a_run_survives_the_death_of_dispatch_and_settle_at_any_call(
 INGEST = ["DispatchFunction", "ListFunction", "IndexFunction", "CommitFunction", "SettleFunction"]
 
 
-@pytest.mark.parametrize("stride", [29, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [41, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_load_survives_the_death_of_any_function_at_any_call(runner: Runner, ports: Ports, stride: int) -> None:
     door = Door(runner)
     runner.wait_warm()

@@ -21,6 +21,7 @@ from jobruns.aws.executors import ExternalExecutor, FunctionExecutor, NoopExecut
 from jobruns.run import Executor, Run, RunState
 from jobruns.service.ports import ExecutionStatus, Ports
 from jobruns.store import Store
+from jobruns.table import Project, Table
 from jobruns.trigger import Trigger
 from local.emulator import dynamodb
 
@@ -119,6 +120,35 @@ class RecordingSchedules:
         self.held.pop(activation_id, None)
 
 
+@dataclass
+class RecordingLake:
+    """Stands for the function that changes tables: remembers what it was asked, and fails when told to."""
+
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    files: dict[str, int] = field(default_factory=dict)
+    failure: Exception | None = None
+
+    def _call(self, action: str, table: Table) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.calls.append((action, table.table_id))
+
+    def truncate(self, table: Table) -> int:
+        self._call("truncate", table)
+        return self.files.pop(table.table_id, 0)
+
+    def drop(self, table: Table) -> None:
+        self._call("drop", table)
+
+    def purge(self, table: Table) -> None:
+        self._call("purge", table)
+
+    def drop_database(self, project: Project) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.calls.append(("drop_database", project.project_id))
+
+
 class MemoryObjects:
     """Stands for the work bucket."""
 
@@ -189,8 +219,18 @@ def schedules() -> RecordingSchedules:
 
 
 @pytest.fixture
+def lake_tables() -> RecordingLake:
+    return RecordingLake()
+
+
+@pytest.fixture
 def ports(
-    store: Store, clock: Clock, machine: RecordingMachine, ingest: RecordingExecutor, schedules: RecordingSchedules
+    store: Store,
+    clock: Clock,
+    machine: RecordingMachine,
+    ingest: RecordingExecutor,
+    schedules: RecordingSchedules,
+    lake_tables: RecordingLake,
 ) -> Ports:
     objects = MemoryObjects()
     return Ports(
@@ -211,6 +251,7 @@ def ports(
         objects=objects,
         triggers=store.triggers,
         schedules=schedules,
+        lake=lake_tables,
         clock=clock,
     )
 

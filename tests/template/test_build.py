@@ -27,6 +27,7 @@ PACKAGES = {
     "ListFunction": "ingest",
     "IndexFunction": "ingest",
     "CommitFunction": "ingest",
+    "TablesFunction": "ingest",
 }
 
 

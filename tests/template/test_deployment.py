@@ -2,29 +2,15 @@
 
 import graphlib
 import re
-import subprocess
 import tomllib
 from typing import Any
 
 import pytest
 
 from jobruns.settings import Settings
-from tests.template.reading import BIN, ROOT, Resources, as_list, of_type, quiet_environment, references
+from tests.template.reading import ROOT, Resources, as_list, of_type, references
 
 ENVIRONMENTS = ("default", "dev", "prod", "local")
-
-
-def test_sam_validates_and_lints(tmp_path: Any) -> None:
-    done = subprocess.run(
-        [BIN / "sam", "validate", "--lint"],
-        cwd=ROOT,
-        env=quiet_environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_no_rule_of_the_linter_is_switched_off_silently() -> None:
@@ -63,6 +49,35 @@ def test_api_logs_json_and_throttles(expanded: Resources) -> None:
     fields = re.findall(r'"(\w+)":"\$context\.', logs["Format"])
     assert {"requestId", "ip", "path", "status", "integrationError"} <= set(fields)
     assert re.fullmatch(r'\{("\w+":"\$context\.[\w.]+",? ?)+\}', logs["Format"])
+
+
+def test_a_stage_with_a_name_does_what_the_default_one_does(expanded: Resources) -> None:
+    default, named = expanded["HttpApiApiGatewayDefaultStage"]["Properties"], expanded["HttpApiNamedStage"]
+    assert named["Condition"] == "HasApiStage"
+    properties = named["Properties"]
+    for name in ("ApiId", "AutoDeploy", "AccessLogSettings", "DefaultRouteSettings"):
+        assert properties[name] == default[name], name
+    assert properties["StageName"] == {"Ref": "ApiStage"}
+    for permission in of_type(expanded, "AWS::Lambda::Permission").values():
+        if permission["Properties"]["Principal"] == "apigateway.amazonaws.com":
+            assert permission["Properties"]["SourceArn"]["Fn::Sub"][1]["__Stage__"] == "*", "every stage may invoke it"
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("", True),
+        ("v1", True),
+        ("configs", True),
+        ("config", False),
+        ("glue", False),
+        ("a/b", False),
+        ("a" * 65, False),
+    ],
+)
+def test_a_stage_hides_no_door(name: str, allowed: bool, template: dict[str, Any]) -> None:
+    pattern = template["Parameters"]["ApiStage"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, name)) is allowed
 
 
 def test_every_function_queue_and_machine_is_watched(expanded: Resources, functions: Resources) -> None:

@@ -20,9 +20,10 @@ FUNCTIONS = (
     "ListFunction",
     "IndexFunction",
     "CommitFunction",
+    "TablesFunction",
 )
-ASYNCHRONOUS = ("ReconcileFunction", "CommitFunction", "FireFunction")
-NEED_PYARROW = {"ListFunction", "IndexFunction", "CommitFunction"}
+ASYNCHRONOUS = ("ReconcileFunction", "CommitFunction", "FireFunction", "TablesFunction")
+NEED_PYARROW = {"ListFunction", "IndexFunction", "CommitFunction", "TablesFunction"}
 
 # Which statements may name every resource, and why.
 STARS = {
@@ -245,6 +246,7 @@ def test_work_is_written_under_its_prefix_only(expanded: Resources) -> None:
     ("ListFunction", set()),
     ("IndexFunction", set()),
     ("CommitFunction", set()),
+    ("TablesFunction", set()),
 ])  # fmt: skip
 def test_the_ledger_is_never_scanned(name: str, indexes: set[str], expanded: Resources) -> None:
     readable = set()

@@ -56,6 +56,15 @@ def test_composed_name_is_the_commit_function(functions: Resources) -> None:
         assert functions[caller]["Environment"]["Variables"]["COMMIT_FUNCTION"] == name
 
 
+def test_composed_name_is_the_function_that_changes_tables(functions: Resources) -> None:
+    name = functions["TablesFunction"]["FunctionName"]
+    told = {who: f["Environment"]["Variables"].get("TABLES_FUNCTION") for who, f in functions.items()}
+    assert {who: given for who, given in told.items() if given is not None} == {
+        "HydrolixFunction": name,
+        "CommitFunction": {"Ref": "TablesFunction"},
+    }
+
+
 @pytest.mark.parametrize("name", MACHINES)
 def test_every_placeholder_is_given_and_every_gift_is_used(name: str, resources: Resources) -> None:
     properties = resources[name]["Properties"]

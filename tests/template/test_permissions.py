@@ -24,6 +24,7 @@ RENAMED = {
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:HeadBucket": "s3:ListBucket",
+    "s3:CopyObject": "s3:PutObject",  # and s3:GetObject of what is copied
     "s3:DeleteObjects": "s3:DeleteObject",
     "s3:CreateMultipartUpload": "s3:PutObject",
     "s3:UploadPart": "s3:PutObject",
@@ -50,11 +51,18 @@ def test_nothing_is_allowed_that_no_code_calls(expanded: Resources, functions: R
 
 
 @pytest.mark.parametrize(
-    "name", ["HydrolixFunction", "GlueFunction", "DispatchFunction", "SettleFunction", "ReconcileFunction"]
+    "name",
+    ["HydrolixFunction", "GlueFunction", "DispatchFunction", "SettleFunction", "ReconcileFunction", "CommitFunction"],
 )
 def test_told_of_a_function_is_allowed_to_invoke_it(name: str, expanded: Resources, functions: Resources) -> None:
-    told = "COMMIT_FUNCTION" in functions[name]["Environment"]["Variables"]
-    assert ("lambda:InvokeFunction" in allowed_actions(expanded, name)) == told
+    variables = functions[name]["Environment"]["Variables"]
+    told = {v for v in ("COMMIT_FUNCTION", "TABLES_FUNCTION") if v in variables}
+    granted = [s for s in role_statements(expanded[f"{name}Role"]) if s["Action"] == "lambda:InvokeFunction"]
+    assert len(granted) == len(told)
+
+
+def test_tables_are_dropped_by_one_function_only(expanded: Resources, functions: Resources) -> None:
+    assert [n for n in functions if "glue:DeleteTable" in allowed_actions(expanded, n)] == ["TablesFunction"]
 
 
 @pytest.mark.parametrize(

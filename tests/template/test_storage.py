@@ -75,7 +75,7 @@ def test_only_work_expires(resources: Resources) -> None:
         for rule in resources[name]["Properties"]["LifecycleConfiguration"]["Rules"]
         if "ExpirationInDays" in rule
     }
-    assert expiring == {("WorkBucket", "runs/")}
+    assert expiring == {("WorkBucket", "runs/"), ("WorkBucket", "runs/kept/")}
 
 
 @pytest.mark.parametrize("name", BUCKETS)

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Any
 
@@ -144,25 +144,52 @@ def _token_key(master: str) -> bytes:
     return hmac.new(master.encode(), b"token", hashlib.sha256).digest()
 
 
-def issue_token(master: str, key: AccessKey, now: datetime, seconds: int = TOKEN_SECONDS) -> str:
+def issue_token(
+    master: str, key: AccessKey, now: datetime, seconds: float = TOKEN_SECONDS, *, actor: str | None = None
+) -> str:
     """Sign a short-lived token (JWT, HS256) that stands for `key`.
+
+    Parameters
+    ----------
+    master : str
+        The stack's master secret.
+    key : AccessKey
+        Whose rights the token gives.
+    now : datetime
+        Aware.
+    seconds : float
+        How long it lives.
+    actor : str, optional
+        Id of the key that asked for the token, where that is another: RFC 8693's claim ``act``.
 
     Returns
     -------
     str
-        The token; revoking the key ends it too.
+        The token; revoking the key, or the actor's, ends it too.
     """
-    claims = {"iss": _JWT_ISSUER, "sub": key.key_id, "iat": now, "exp": now + timedelta(seconds=seconds)}
+    claims: dict[str, Any] = {
+        "iss": _JWT_ISSUER,
+        "sub": key.key_id,
+        "iat": now,
+        "exp": now + timedelta(seconds=seconds),
+    }
+    if actor is not None:
+        claims["act"] = {"sub": actor}
     return jwt.encode(claims, _token_key(master), algorithm="HS256")
 
 
 class Credential(BaseModel):
-    """What a request presented: a key id with a secret, or a signed token."""
+    """What a request presented: a key id with a secret, or a signed token.
+
+    ``expires_at`` is a token's end. ``actor`` is the id of the key by whose leave a token stands for another.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     key_id: str
     secret: str | None = None
+    expires_at: AwareDatetime | None = None
+    actor: str | None = None
 
     @classmethod
     def from_token(cls, text: str, master: str, now: datetime) -> "Credential":
@@ -189,7 +216,10 @@ class Credential(BaseModel):
         # The clock is a parameter of ours, so the expiry is compared here rather than by the library.
         if now.timestamp() >= float(claims["exp"]):
             raise NotAuthenticatedError(_REFUSED)
-        return cls(key_id=str(claims["sub"]))
+        actor = claims.get("act", {}).get("sub")
+        return cls(
+            key_id=str(claims["sub"]), expires_at=datetime.fromtimestamp(float(claims["exp"]), UTC), actor=actor
+        )
 
     @classmethod
     def from_basic(cls, encoded: str) -> "Credential":

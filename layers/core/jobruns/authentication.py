@@ -8,8 +8,18 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from jobruns.access import AccessKey, Credential, Principal, admit, issue_token, key_secret, read_credential
-from jobruns.errors import UnknownKeyError, WrongSignatureError
+from jobruns.access import (
+    TOKEN_SECONDS,
+    AccessKey,
+    Credential,
+    Principal,
+    Role,
+    admit,
+    issue_token,
+    key_secret,
+    read_credential,
+)
+from jobruns.errors import AccessDeniedError, InvalidInputError, NotFoundError, UnknownKeyError, WrongSignatureError
 from jobruns.signatures import SignedRequest, read_claim
 
 MEMORY_SECONDS = 30
@@ -54,8 +64,7 @@ class Authenticator:
         NotAuthenticatedError
             Nobody we know.
         """
-        lower = {name.lower(): value for name, value in headers.items()}
-        return self.accept(read_credential(lower, self._master(), self._clock()))
+        return self.accept(self._read(headers))
 
     def authenticate_signed(
         self, request: SignedRequest, *, region: str, service: str, must_sign: Collection[str] = ()
@@ -98,6 +107,8 @@ class Authenticator:
         NotAuthenticatedError
             Nobody's that we know.
         """
+        if credential.actor is not None:
+            admit(self._key(credential.actor), Credential(key_id=credential.actor), self._master(), self._clock())
         return admit(self._key(credential.key_id), credential, self._master(), self._clock())
 
     def log_in(self, key_id: str, secret: str) -> tuple[Principal, str]:
@@ -117,6 +128,56 @@ class Authenticator:
         key = self._key(key_id)
         assert key is not None  # noqa: S101 - accepted above
         return principal, issue_token(self._master(), key, self._clock())
+
+    def delegate(self, headers: Mapping[str, str], key_id: str, expires_at: datetime | None = None) -> str:
+        """Give the sender of a request a token for a key of its org, without that key's secret.
+
+        Nobody comes by more than it has: a token is for the sender's own key or, if that is an admin's, for another's;
+        it lives a day at most, and not longer than the token that the request was sent with; and it ends with either
+        key. A token for another's key gives none for a third.
+
+        Parameters
+        ----------
+        headers : mapping of str to str
+            Of the request, names in any case.
+        key_id : str
+            The key that the token is to stand for.
+        expires_at : datetime, optional
+            When the token is to end; as late as may be where none is given.
+
+        Raises
+        ------
+        NotAuthenticatedError
+            Nobody we know.
+        NotFoundError
+            The sender's org has no such key that still opens anything.
+        AccessDeniedError
+            The sender may not act as that key.
+        InvalidInputError
+            The token would live longer than it may, or not at all.
+        """
+        credential, now = self._read(headers), self._clock()
+        principal, key = self.accept(credential), self._key(key_id)
+        if key is None or key.org != principal.org or not key.usable(now):
+            raise NotFoundError(f"no key has the id {key_id[:64]!r}", field="key_id")
+        another = key_id != principal.name
+        if another and (principal.role is not Role.ADMIN or credential.actor is not None):
+            raise AccessDeniedError("only an admin's key gets tokens for other keys, and gets them by itself")
+        ends = [now + timedelta(seconds=TOKEN_SECONDS), credential.expires_at, key.expires_at]
+        latest = min(end for end in ends if end is not None)
+        if expires_at is not None and not now < expires_at <= latest:
+            raise InvalidInputError(
+                f"the token may end at {latest.isoformat()} at the latest, and not before now; "
+                "ask for less, or name no end",
+                field="expires_at",
+            )
+        seconds = ((expires_at or latest) - now).total_seconds()
+        actor = principal.name if another else credential.actor
+        return issue_token(self._master(), key, now, seconds, actor=actor)
+
+    def _read(self, headers: Mapping[str, str]) -> Credential:
+        lower = {name.lower(): value for name, value in headers.items()}
+        return read_credential(lower, self._master(), self._clock())
 
     def _key(self, key_id: str) -> AccessKey | None:
         now = self._clock()

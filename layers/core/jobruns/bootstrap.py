@@ -16,6 +16,7 @@ from jobruns.aws.executors import (
     ScriptExecutor,
     SparkExecutor,
 )
+from jobruns.aws.lake import LakeFunction
 from jobruns.aws.machine import LifecycleMachine
 from jobruns.aws.objects import WorkObjects
 from jobruns.aws.schedules import EventSchedules
@@ -66,6 +67,7 @@ def load_ports() -> Ports:
         schedules=EventSchedules(
             settings.schedule_group, settings.fire_function_arn, settings.scheduler_role_arn, settings.async_dlq_arn
         ),
+        lake=LakeFunction(settings.tables_function),
         clock=utc_now,
         watched=settings.conditional_triggers,
     )

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from jobruns.bookmark import OPTION_ARGUMENT
 from jobruns.errors import InvalidInputError
-from jobruns.table import DEFAULT_UNIT_BYTES, LoadSource, check_pattern
+from jobruns.places import REGION, LoadSource
+from jobruns.table import DEFAULT_UNIT_BYTES, MAX_READ_AHEAD, check_pattern
 
 PREFIX = "--"
 
@@ -56,7 +57,9 @@ class LoadOptions(BaseModel):
         As ``s3://bucket/key`` or ``s3://bucket/prefix/``.
     transform : str, optional
         Its name; by default the table's default transform.
-    pattern, max_files, unit_bytes, dry_run
+    region : str, optional
+        That of the source's bucket.
+    pattern, max_files, unit_bytes, read_ahead, max_file_rows, partition_minutes, dry_run
         As of `jobruns.table.LoadSpec`; numbers and booleans may be texts.
     """
 
@@ -64,10 +67,14 @@ class LoadOptions(BaseModel):
 
     table: str | None = Field(default=None, min_length=1)
     source: LoadSource
+    region: str | None = Field(default=None, pattern=rf"^{REGION}$")
     transform: str | None = Field(default=None, min_length=1)
     pattern: str = ""
     max_files: int = Field(default=0, ge=0)
     unit_bytes: int = Field(default=DEFAULT_UNIT_BYTES, ge=1)
+    read_ahead: int = Field(default=0, ge=0, le=MAX_READ_AHEAD)
+    max_file_rows: int = Field(default=0, ge=0)
+    partition_minutes: int | None = Field(default=None, ge=0)
     dry_run: bool = False
 
     @field_validator("source", mode="before")

@@ -6,6 +6,9 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+ERRORS_METRIC = "errors"
+"""Where a failed run tells what is wrong, one text for each thing; its message tells it in one."""
+
 
 @unique
 class RunState(StrEnum):

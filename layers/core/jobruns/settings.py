@@ -23,6 +23,7 @@ class Settings(BaseModel):
     lifecycle_arn: str = ""
     ingest_arn: str = ""
     commit_function: str = ""
+    tables_function: str = ""
     upload_queue_url: str = ""
     upload_dlq_url: str = ""
     keys_secret_id: str = ""

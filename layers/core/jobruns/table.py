@@ -6,9 +6,11 @@ from typing import Any, Self
 import re2
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from jobruns.places import LoadSource
 from jobruns.transform import Transform
 
 DEFAULT_UNIT_BYTES = 1_536_000_000
+MAX_READ_AHEAD = 64
 _LAKE_NAME_LIMIT = 255  # of names in the Glue Data Catalog
 _UNSAFE = re.compile(r"[^a-z0-9_]+")
 
@@ -112,13 +114,16 @@ class TableTransform(_Model):
 class Watch(_Model):
     """A wish that every object uploaded to the landing bucket whose URL matches ``pattern`` be loaded into a table.
 
-    An empty pattern matches everything; `transform_id` of ``None`` is the table's default transform.
+    An empty pattern matches everything; `transform_id` of ``None`` is the table's default transform. The rest is as of
+    `LoadSpec`.
     """
 
     org: str
     table_id: str
     pattern: str = ""
     transform_id: str | None = None
+    max_file_rows: int = Field(default=0, ge=0)
+    dry_run: bool = False
 
     @field_validator("pattern")
     @classmethod
@@ -126,22 +131,29 @@ class Watch(_Model):
         return check_pattern(pattern)
 
 
-class LoadSource(_Model):
-    """Where a load finds its files: an object, everything under a prefix, or a bucket.
-
-    ``path`` ending in ``/`` or empty is a prefix. Otherwise it is an object, and where there is none of this key, the
-    prefix ``<path>/``.
-    """
-
-    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
-    path: str = Field(default="", max_length=1024)
-
-
 class LoadSpec(_Model):
     """Everything a load of a table is told: the arguments of its run.
 
     Either ``source`` says where to look, or the run was started by uploads and its manifest in the work bucket,
     ``uploads_key``, names the objects.
+
+    Parameters
+    ----------
+    pattern : str
+        Regular expression searched for in the full URL of each file; empty lets all pass.
+    max_files : int
+        So many of those that pass are loaded at most; 0 is no limit.
+    unit_bytes : int
+        Files are read in units of so many bytes, a larger one alone.
+    read_ahead : int
+        Files of a unit that are fetched at the same time, at least; 0 leaves it to the service.
+    max_file_rows : int
+        Rows of a data file at most; 0 is no limit.
+    partition_minutes : int, optional
+        Width of the table's partitions by the primary timestamp, if this is the table's first load: hours up to 60,
+        days up to 1440, months above and where nothing is said. A table keeps the partitions it began with.
+    dry_run : bool
+        Whether everything is done but the rows kept.
     """
 
     table_id: str
@@ -151,6 +163,9 @@ class LoadSpec(_Model):
     pattern: str = ""
     max_files: int = Field(default=0, ge=0)
     unit_bytes: int = Field(default=DEFAULT_UNIT_BYTES, ge=1)
+    read_ahead: int = Field(default=0, ge=0, le=MAX_READ_AHEAD)
+    max_file_rows: int = Field(default=0, ge=0)
+    partition_minutes: int | None = Field(default=None, ge=0)
     dry_run: bool = False
 
     @field_validator("pattern")
@@ -163,3 +178,18 @@ class LoadSpec(_Model):
         if (self.source is None) == (self.uploads_key is None):
             raise ValueError("a load has a source or a manifest of uploads")
         return self
+
+
+__all__ = [
+    "DEFAULT_UNIT_BYTES",
+    "MAX_READ_AHEAD",
+    "LoadSource",
+    "LoadSpec",
+    "Project",
+    "Table",
+    "TableTransform",
+    "Watch",
+    "check_pattern",
+    "compile_pattern",
+    "lake_name",
+]

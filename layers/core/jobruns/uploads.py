@@ -69,12 +69,14 @@ class UploadedObject(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class UploadGroup:
-    """What one run may load together. Files that failed before are kept from those that did not."""
+    """What one run may load together: for one watch. Files that failed before are kept from those that did not."""
 
     org: str
     table_id: str
     transform_id: str | None
     retried: bool
+    max_file_rows: int = 0
+    dry_run: bool = False
 
 
 def parse_notification(body: str) -> list[UploadedObject]:

@@ -7,7 +7,7 @@ place where timeouts, retries and credentials are decided.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -16,11 +16,13 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from jobruns.places import Endpoint
+
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["forget_clients", "glue_client", "is_transient", "retrying", "s3_client"]
+__all__ = ["forget_clients", "glue_client", "is_transient", "retrying", "s3_client", "source_client"]
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
@@ -36,7 +38,22 @@ _TRANSIENT_CODES = frozenset(
 
 @cache
 def s3_client() -> S3Client:
-    """Return the S3 client; safe to share between threads."""
+    """Return the S3 client of the service's own region; safe to share between threads."""
+    return _make_s3_client(Endpoint())
+
+
+def source_client(endpoint: Endpoint) -> S3Client:
+    """Return the S3 client that sources are read with which say at which endpoint they are."""
+    return s3_client() if endpoint == Endpoint() else _endpoint_client(endpoint)
+
+
+# One process reads from few regions, and a client takes some megabytes.
+@lru_cache(maxsize=4)
+def _endpoint_client(endpoint: Endpoint) -> S3Client:
+    return _make_s3_client(endpoint)
+
+
+def _make_s3_client(endpoint: Endpoint) -> S3Client:
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
@@ -44,8 +61,10 @@ def s3_client() -> S3Client:
         max_pool_connections=16,
         # Bucket names with dots, and endpoints that are not AWS, only work with the bucket in the path.
         s3={"addressing_style": "path"},
+        use_dualstack_endpoint=endpoint.dualstack or None,
+        use_fips_endpoint=endpoint.fips or None,
     )
-    return boto3.client("s3", config=config)
+    return boto3.client("s3", region_name=endpoint.region, config=config)
 
 
 @cache
@@ -67,6 +86,7 @@ def glue_client() -> GlueClient:
 def forget_clients() -> None:
     """Make new clients at the next use; for tests, which change endpoint and credentials."""
     s3_client.cache_clear()
+    _endpoint_client.cache_clear()
     glue_client.cache_clear()
 
 

@@ -20,7 +20,7 @@ from pyiceberg.types import IcebergType
 from jobruns.transform import Transform
 from jobruns_data.aws import glue_client, retrying
 from jobruns_data.errors import CommitConflictError, SchemaConflictError
-from jobruns_data.schema import fits, iceberg_schema, iceberg_type, may_become, partition_spec
+from jobruns_data.schema import iceberg_schema, iceberg_type, partition_spec, widenings
 
 __all__ = ["TableTarget", "ensure_table", "load_table", "open_catalog"]
 
@@ -82,11 +82,14 @@ def load_table(catalog: Catalog, target: TableTarget) -> Table:
     return retrying()(catalog.load_table, target.identifier)
 
 
-def ensure_table(catalog: Catalog, target: TableTarget, transform: Transform) -> Table:
+def ensure_table(
+    catalog: Catalog, target: TableTarget, transform: Transform, partition_minutes: int | None = None
+) -> Table:
     """Return the table, made or widened so that every row of the transform fits.
 
-    A new table has the transform's columns and is partitioned by the day of its primary timestamp. A table that exists
-    gets the columns it lacks, nullable. Several callers at once all get the same table.
+    A new table has the transform's columns and is partitioned by its primary timestamp, as wide as `partition_minutes`
+    says (see `jobruns_data.schema.partition_spec`). A table that exists gets the columns it lacks, nullable, and keeps
+    its partitions. Several callers at once all get the same table.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def ensure_table(catalog: Catalog, target: TableTarget, transform: Transform) ->
     CommitConflictError
         Other writers changed the table too often meanwhile.
     """
-    table = retrying()(_load_or_create, catalog, target, transform)
+    table = retrying()(_load_or_create, catalog, target, transform, partition_minutes)
     for _ in range(_CONFLICTS):
         missing, widened = _differences(table.schema(), transform, target)
         if not missing and not widened:
@@ -103,9 +106,9 @@ def ensure_table(catalog: Catalog, target: TableTarget, transform: Transform) ->
         try:
             with table.update_schema() as update:
                 for name, kind in missing.items():
-                    update.add_column(name, kind, required=False)
-                for name, kind in widened.items():
-                    update.update_column(name, kind)
+                    update.add_column((name,), kind, required=False)
+                for path, kind in widened.items():
+                    update.update_column(path, kind)
         except (CommitFailedException, ValueError):
             # Somebody else changed the schema since it was loaded, perhaps by the same columns: look again.
             table = load_table(catalog, target)
@@ -116,7 +119,7 @@ def ensure_table(catalog: Catalog, target: TableTarget, transform: Transform) ->
     )
 
 
-def _load_or_create(catalog: Catalog, target: TableTarget, transform: Transform) -> Table:
+def _load_or_create(catalog: Catalog, target: TableTarget, transform: Transform, minutes: int | None) -> Table:
     try:
         return catalog.load_table(target.identifier)
     except NoSuchTableError:
@@ -129,7 +132,7 @@ def _load_or_create(catalog: Catalog, target: TableTarget, transform: Transform)
             target.identifier,
             schema,
             location=target.location.rstrip("/"),
-            partition_spec=partition_spec(transform, schema),
+            partition_spec=partition_spec(transform, schema, minutes),
             properties=_NEW_TABLE_PROPERTIES,
         )
     except TableAlreadyExistsError:
@@ -138,13 +141,13 @@ def _load_or_create(catalog: Catalog, target: TableTarget, transform: Transform)
 
 def _differences(
     schema: Schema, transform: Transform, target: TableTarget
-) -> tuple[dict[str, IcebergType], dict[str, IcebergType]]:
-    """Compare by name; returns the columns to add and the ones to widen."""
+) -> tuple[dict[str, IcebergType], dict[tuple[str, ...], IcebergType]]:
+    """Compare by name; returns the columns to add, and the paths to widen."""
     existing = {field.name.casefold(): field for field in schema.fields}
     missing: dict[str, IcebergType] = {}
-    widened: dict[str, IcebergType] = {}
+    widened: dict[tuple[str, ...], IcebergType] = {}
     for column in transform.columns:
-        wanted = iceberg_type(column.type)
+        wanted = iceberg_type(column)
         field = existing.pop(column.name.casefold(), None)
         where = f'column "{column.name}" of transform "{transform.name}"'
         if field is None:
@@ -153,9 +156,9 @@ def _differences(
             raise SchemaConflictError(
                 f'{where} is called "{field.name}" in the table {target.database}.{target.table}; use the same letters'
             )
-        elif may_become(field.field_type, wanted):
-            widened[column.name] = wanted
-        elif not fits(wanted, field.field_type):
+        elif (wider := widenings(field.field_type, wanted, (column.name,))) is not None:
+            widened |= wider
+        else:
             raise SchemaConflictError(
                 f"{where} is {column.type.value} ({wanted}), but the table {target.database}.{target.table}"
                 f" stores it as {field.field_type}; change the column's type or its name"

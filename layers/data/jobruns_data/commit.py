@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection, Iterable
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, NoSuchTableError
+from pyiceberg.exceptions import CommitStateUnknownException, NoSuchTableError
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from jobruns_data.aws import is_transient, s3_client
+from jobruns_data.aws import s3_client
 from jobruns_data.catalog import TableTarget, load_table
-from jobruns_data.errors import CommitConflictError, UncommittableError
-from jobruns_data.s3_io import bucket_and_key
+from jobruns_data.changes import ATTEMPTS, change_table, find_snapshot, send_once
+from jobruns_data.errors import UncommittableError
+from jobruns_data.s3_io import bucket_and_key, delete_keys, list_keys
 from jobruns_data.units import UnitResult, WrittenFile
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 __all__ = ["RUN_ID_PROPERTY", "CommitOutcome", "commit_run", "discard_run", "find_commit"]
 
 RUN_ID_PROPERTY: Final = "jobruns.run-id"
 """Property of a snapshot that names the run whose rows it added."""
-
-_ATTEMPTS: Final = 12
-_DELETE_BATCH: Final = 1000  # what one DeleteObjects takes
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +56,7 @@ def find_commit(table: Table, run_id: str) -> CommitOutcome | None:
 
 
 def commit_run(
-    catalog: Catalog, target: TableTarget, run_id: str, results: Iterable[UnitResult], *, attempts: int = _ATTEMPTS
+    catalog: Catalog, target: TableTarget, run_id: str, results: Iterable[UnitResult], *, attempts: int = ATTEMPTS
 ) -> CommitOutcome:
     """Add the data files of a run to the table in one snapshot, unless a snapshot has them already.
 
@@ -98,18 +92,7 @@ def commit_run(
             return CommitOutcome(snapshot_id=None, rows=0, data_files=0)
         return _append(table, run_id, files)
 
-    retrying = Retrying(
-        retry=retry_if_exception(_may_try_again),
-        stop=stop_after_attempt(attempts),
-        wait=wait_random_exponential(multiplier=0.1, max=5),
-        reraise=True,
-    )
-    try:
-        outcome: CommitOutcome = retrying(attempt)
-    except CommitFailedException as error:
-        raise CommitConflictError(
-            f"the table {target.database}.{target.table} is being changed by too many writers at once; try again"
-        ) from error
+    outcome = change_table(target, attempt, attempts)
     _delete_leftovers(catalog, target, run_id)
     return outcome
 
@@ -123,11 +106,6 @@ def discard_run(catalog: Catalog, target: TableTarget, run_id: str) -> int:
         Files deleted.
     """
     return _delete_unreferenced(catalog, target, run_id)
-
-
-def _may_try_again(error: BaseException) -> bool:
-    # After an unknown outcome the next attempt begins by looking for the run.
-    return isinstance(error, (CommitFailedException, CommitStateUnknownException)) or is_transient(error)
 
 
 def _data_files(results: Iterable[UnitResult], prefix: str) -> list[WrittenFile]:
@@ -149,10 +127,7 @@ def _append(table: Table, run_id: str, files: Collection[WrittenFile]) -> Commit
             f"the partitioning of {'.'.join(table.name())} was changed while run {run_id} wrote by the old one;"
             " start it again"
         )
-    # PyIceberg would repeat a lost commit by itself, without looking whether another process has committed the same
-    # run in between. One try each; the property is changed in this copy of the metadata only.
-    once = {**table.metadata.properties, "commit.retry.num-retries": "0"}
-    table.metadata = table.metadata.model_copy(update={"properties": once})
+    send_once(table)
     with (
         table.transaction() as transaction,
         transaction.update_snapshot({RUN_ID_PROPERTY: run_id}).fast_append() as append,
@@ -166,11 +141,7 @@ def _append(table: Table, run_id: str, files: Collection[WrittenFile]) -> Commit
 
 
 def _snapshot_of(table: Table, run_id: str) -> Snapshot | None:
-    # Newest first: a commit that is repeated is repeated soon.
-    for snapshot in reversed(table.metadata.snapshots):
-        if snapshot.summary is not None and snapshot.summary.additional_properties.get(RUN_ID_PROPERTY) == run_id:
-            return snapshot
-    return None
+    return find_snapshot(table, RUN_ID_PROPERTY, run_id)
 
 
 def _outcome(snapshot: Snapshot, *, already: bool) -> CommitOutcome:
@@ -203,16 +174,9 @@ def _delete_unreferenced(catalog: Catalog, target: TableTarget, run_id: str) -> 
     client = s3_client()
     bucket, prefix = bucket_and_key(target.run_prefix(run_id))
     deleted = 0
-    for keys in _pages(client, bucket, prefix):
+    for keys in list_keys(client, bucket, prefix):
         leftovers = [key for key in keys if f"s3://{bucket}/{key}" not in referenced]
-        if not leftovers:
-            continue
-        answer: dict[str, Any] = client.delete_objects(  # type: ignore[assignment]  # read as plain JSON
-            Bucket=bucket, Delete={"Objects": [{"Key": key} for key in leftovers], "Quiet": True}
-        )
-        for error in answer.get("Errors", []):
-            _log.warning("s3://%s/%s stays: %s", bucket, error.get("Key"), error.get("Message"))
-        deleted += len(leftovers) - len(answer.get("Errors", []))
+        deleted += len(leftovers) - delete_keys(client, bucket, leftovers)
     return deleted
 
 
@@ -226,11 +190,3 @@ def _referenced(table: Table, run_id: str) -> set[str]:
         if manifest.added_snapshot_id == snapshot.snapshot_id
         for entry in manifest.fetch_manifest_entry(table.io)
     }
-
-
-def _pages(client: S3Client, bucket: str, prefix: str) -> Iterator[list[str]]:
-    pages = client.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": _DELETE_BATCH}
-    )
-    for page in pages:
-        yield [item["Key"] for item in page.get("Contents", [])]

@@ -7,6 +7,7 @@
         ├── SchemaConflictError   table and transform do not agree on a column
         ├── CommitConflictError   other writers were faster, too often in a row
         ├── UncommittableError    results that must not be committed
+        ├── UnfinishedError       there was more to do than there was time for
         └── UnreadableFileError   a file cannot be read; inside Index it becomes a FailedFile
 """
 
@@ -17,6 +18,7 @@ __all__ = [
     "DataError",
     "SchemaConflictError",
     "UncommittableError",
+    "UnfinishedError",
     "UnreadableFileError",
 ]
 
@@ -35,6 +37,10 @@ class CommitConflictError(DataError):
 
 class UncommittableError(DataError):
     """The results name a failed file, or files of another table."""
+
+
+class UnfinishedError(DataError):
+    """Part of the work is done, and there is no time for the rest; the same call goes on."""
 
 
 class UnreadableFileError(DataError):

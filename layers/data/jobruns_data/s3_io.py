@@ -7,8 +7,10 @@ Objects are read and written whole: manifests and metadata are small, and data f
 from __future__ import annotations
 
 import io
+import logging
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
@@ -16,7 +18,14 @@ from pyiceberg.io import FileIO, InputFile, OutputFile
 
 from jobruns_data.aws import s3_client
 
-__all__ = ["S3FileIO", "bucket_and_key"]
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["S3FileIO", "bucket_and_key", "copy_file", "delete_keys", "list_keys"]
+
+_DELETE_BATCH: Final = 1000  # what one DeleteObjects takes
+
+_log = logging.getLogger(__name__)
 
 
 def bucket_and_key(location: str) -> tuple[str, str]:
@@ -32,6 +41,41 @@ def bucket_and_key(location: str) -> tuple[str, str]:
         raise ValueError(f'"{location}" is not an S3 URL; write s3://bucket/key')
     # Not the parsed path: a key may hold "?" and "#".
     return bucket, location.split("/", 3)[3] if location.count("/") > 2 else ""
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copy an object inside of S3, from URL to URL; one of at most 5 GiB.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError
+        It is not there, or S3 refuses.
+    """
+    bucket, key = bucket_and_key(source)
+    to_bucket, to_key = bucket_and_key(target)
+    s3_client().copy_object(Bucket=to_bucket, Key=to_key, CopySource={"Bucket": bucket, "Key": key})
+
+
+def list_keys(client: S3Client, bucket: str, prefix: str) -> Iterator[list[str]]:
+    """List what is below a prefix, in portions that `delete_keys` takes."""
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": _DELETE_BATCH}
+    )
+    for page in pages:
+        yield [item["Key"] for item in page.get("Contents", [])]
+
+
+def delete_keys(client: S3Client, bucket: str, keys: Sequence[str]) -> int:
+    """Delete objects, at most 1000; gives how many S3 refused to, which are logged."""
+    if not keys:
+        return 0
+    answer: dict[str, Any] = client.delete_objects(  # type: ignore[assignment]  # read as plain JSON
+        Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+    )
+    refused = answer.get("Errors", [])
+    for error in refused:
+        _log.warning("s3://%s/%s stays: %s", bucket, error.get("Key"), error.get("Message"))
+    return len(refused)
 
 
 class _S3Input(InputFile):  # type: ignore[misc]  # mypy does not follow PyIceberg's types

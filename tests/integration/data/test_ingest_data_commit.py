@@ -185,7 +185,7 @@ def test_throttling_is_waited_out(lake: Lake, faults: Faults) -> None:
     assert commit_run(lake.catalog, lake.target, "run-1", [result]).rows == 5
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["after", pytest.param("before", marks=pytest.mark.slow)])
 def test_killed_at_any_call_and_done_again_the_rows_are_there_once(lake: Lake, faults: Faults, when: str) -> None:
     """Walks every AWS call of one whole ingest: table, unit, commit, tidying up."""
     source = lake.put("a", HEADER + lines(0, 20) + "bad,1,x\n")

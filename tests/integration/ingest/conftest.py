@@ -1,16 +1,20 @@
 """A whole stack over an emulated AWS, with the wiring the functions use and nothing of it replaced."""
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import boto3
 import pytest
+from moto.core.botocore_stubber import BotocoreStubber
 
 from jobruns.access import Principal, Role
 from jobruns.bootstrap import forget_wiring, load_ports, load_upload_ports
+from jobruns.formats import Compression, CsvFormat, JsonFormat
 from jobruns.run import Run, RunState, TriggerKind
 from jobruns.service.loads import load_table
 from jobruns.service.ports import Ports
@@ -19,8 +23,8 @@ from jobruns.service.tables import define_project, define_table, define_transfor
 from jobruns.service.uploads import UploadPorts
 from jobruns.service.watches import watch_table
 from jobruns.settings import Settings, load_settings
-from jobruns.table import LoadSource, LoadSpec, Table, Watch
-from jobruns.transform import Column, ColumnType, Compression, CsvFormat, JsonFormat, Transform
+from jobruns.table import LoadSource, LoadSpec, Project, Table, Watch
+from jobruns.transform import Column, ColumnType, Transform
 from jobruns_data.catalog import TableTarget, open_catalog
 from jobruns_data.catalog import load_table as load_lake_table
 from lifecycle.outcomes import read_outcome
@@ -59,6 +63,7 @@ def settings(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
         "LIFECYCLE_ARN": machines["run-lifecycle"],
         "INGEST_ARN": machines["ingest"],
         "COMMIT_FUNCTION": "commit",
+        "TABLES_FUNCTION": "tables",
         "UPLOAD_QUEUE_URL": sqs.create_queue(QueueName="uploads")["QueueUrl"],
         "UPLOAD_DLQ_URL": sqs.create_queue(QueueName="dead-uploads")["QueueUrl"],
     }
@@ -70,6 +75,32 @@ def settings(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
 
 
 @dataclass
+class TablesFunction:
+    """Stands for Lambda, which moto runs in Docker: the function that changes tables is called at once."""
+
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    deaf: bool = False
+
+    def invoke(self, *, FunctionName: str, Payload: bytes, InvocationType: str = "RequestResponse") -> dict[str, Any]:  # noqa: N803 - boto3's
+        assert FunctionName == "tables"
+        if InvocationType == "Event" and self.deaf:
+            self.waiting.append(json.loads(Payload))
+            return {"StatusCode": 202}
+        return self.call(json.loads(Payload))
+
+    def call(self, event: dict[str, Any]) -> dict[str, Any]:
+        from ingest import tables
+
+        context: Any = LambdaTime()
+        try:
+            answer = tables.handler(event, context)
+        except Exception as error:  # noqa: BLE001 - as Lambda's runtime
+            told = {"errorType": type(error).__name__, "errorMessage": str(error)}
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(told).encode())}
+        return {"Payload": io.BytesIO(json.dumps(answer).encode())}
+
+
+@dataclass
 class Stack:
     """Makes tables, starts loads, and plays the two state machines."""
 
@@ -78,10 +109,23 @@ class Stack:
     settings: Settings
     admin: Principal
     discards: list[str] = field(default_factory=list)
+    functions: TablesFunction = field(default_factory=TablesFunction)
 
     def table(self, name: str = "trips", *, kind: str = "csv", gzip: bool = False, watch: str | None = None) -> Table:
         project = define_project(self.ports, self.admin, f"project-{name}")
-        table = define_table(self.ports, self.admin, project, name, door="tests")
+        return self.table_in(project, name, kind=kind, gzip=gzip, watch=watch)
+
+    def table_in(
+        self,
+        project: Project,
+        name: str,
+        *,
+        kind: str = "csv",
+        gzip: bool = False,
+        watch: str | None = None,
+        table_id: str | None = None,
+    ) -> Table:
+        table = define_table(self.ports, self.admin, project, name, door="tests", table_id=table_id)
         columns = (
             Column(name="at", type=ColumnType.TIMESTAMP, primary=True),
             Column(name="name", type=ColumnType.STRING),
@@ -202,8 +246,33 @@ class Stack:
         pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=LAKE, Prefix=f"{table.location}/data/")
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
+    def all_files(self, table: Table) -> list[str]:
+        """Keys of everything below the table's location, metadata too."""
+        pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=LAKE, Prefix=f"{table.location}/")
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def in_catalog(self, table: Table) -> bool:
+        names = client("glue").get_tables(DatabaseName=table.database)["TableList"]
+        return table.lake_table in {entry["Name"] for entry in names}
+
     def _json(self, key: str) -> Any:
         return json.loads(client("s3").get_object(Bucket=WORK, Key=key)["Body"].read())
+
+
+@pytest.fixture
+def gets(aws: None, monkeypatch: pytest.MonkeyPatch) -> list[SplitResult]:
+    """The URLs of GET requests for objects, as they are sent, whoever sends them."""
+    sent: list[SplitResult] = []
+    answer = BotocoreStubber.__call__
+
+    def note(self: Any, event_name: str, request: Any, **more: Any) -> Any:
+        url = urlsplit(request.url)
+        if request.method == "GET" and ".s3." in event_name and url.path.count("/") > 1:
+            sent.append(url)
+        return answer(self, event_name, request, **more)
+
+    monkeypatch.setattr(BotocoreStubber, "__call__", note)
+    return sent
 
 
 @pytest.fixture
@@ -221,6 +290,8 @@ def stack(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Stack:
         commit.handler(built.event(run, action=action), context)
 
     monkeypatch.setattr(IngestExecutor, "_invoke_commit", invoke)
+    for name in ("waiting_functions", "functions"):
+        monkeypatch.setattr(f"jobruns.aws.clients.{name}", cache(lambda: built.functions))
     monkeypatch.setattr("jobruns.service.uploads.RETRY_DELAY_SECONDS", 0)
     return built
 

@@ -18,6 +18,7 @@ from tests.integration.conftest import Kill, KilledError
 from tests.integration.ingest.conftest import LANDING, Stack, csv
 
 MAX_CALLS = 120
+MOMENTS = pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.slow)])
 ENABLED = {"--job-bookmark-option": "job-bookmark-enable"}
 
 
@@ -91,7 +92,7 @@ def test_an_incremental_load_survives_a_kill_at_any_call(stack: Stack, kill: Kil
     assert [row["value"] for row in stack.rows(table)] == list(range(2, 2 * nth + 2))
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@MOMENTS
 def test_the_end_of_a_run_with_a_bookmark_survives_a_kill_at_any_call(stack: Stack, kill: Kill, when: str) -> None:
     job = define_job(stack.ports, stack.admin, name="hourly", executor=Executor.INGEST, door="tests", arguments=ENABLED)
     for nth in range(1, MAX_CALLS):
@@ -144,7 +145,7 @@ def test_a_failing_load_survives_a_kill_at_any_call(stack: Stack, kill: Kill, wh
     assert nth > 20
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@MOMENTS
 def test_uploads_survive_a_kill_at_any_call(
     stack: Stack, kill: Kill, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +177,7 @@ def test_uploads_survive_a_kill_at_any_call(
     assert [row["value"] for row in stack.rows(table)] == list(range(loaded))
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@MOMENTS
 def test_requeueing_survives_a_kill_at_any_call(stack: Stack, kill: Kill, when: str) -> None:
     stack.table(watch="")
     for nth in range(1, MAX_CALLS):

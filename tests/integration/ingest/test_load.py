@@ -215,15 +215,42 @@ def test_a_worker_that_ends_after_the_run_deletes_what_it_wrote(stack: Stack, mo
     run = stack.start(table, "in/")
     (unit,) = stack._json(list_files.handler(stack.event(run), CONTEXT)["units_key"])
 
-    def stop_before(ports: Any, told: Run, record: Any) -> None:
+    write = index.index_unit
+
+    def stop_before(*told: Any, **more: Any) -> Any:
+        stop_run(stack.ports, stack.admin, stack.read(run))
+        written = write(*told, **more)
         assert stack.lake_files(table)
+        return written
+
+    monkeypatch.setattr(index, "index_unit", stop_before)
+    index.handler(stack.event(run, unit=unit), CONTEXT)
+    assert stack.lake_files(table) == []
+
+
+def test_a_worker_that_ends_before_anything_was_kept_leaves_its_files_to_who_keeps(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ingest import commit, index
+    from ingest import list as list_files
+
+    table = stack.table()
+    stack.put("in/a.csv", csv(10))
+    run = stack.start(table, "in/")
+    (unit,) = stack._json(list_files.handler(stack.event(run), CONTEXT)["units_key"])
+
+    def stop_before(ports: Any, told: Run, record: Any) -> None:
         stop_run(stack.ports, stack.admin, stack.read(run))
         end_unit(ports, told, record)
 
-    monkeypatch.setattr(stack.ports.executors[run.executor].__class__, "stop", lambda self, run: None)
-    monkeypatch.setattr(index, "end_unit", stop_before)
-    index.handler(stack.event(run, unit=unit), CONTEXT)
+    with monkeypatch.context() as patch:
+        patch.setattr(stack.ports.executors[run.executor].__class__, "stop", lambda self, run: None)
+        patch.setattr(index, "end_unit", stop_before)
+        index.handler(stack.event(run, unit=unit), CONTEXT)
+    assert len(stack.lake_files(table)) == 1
+    commit.handler(stack.event(run, action="discard"), CONTEXT)
     assert stack.lake_files(table) == []
+    assert client("s3").list_objects_v2(Bucket=WORK, Prefix=f"runs/kept/{run.run_id}/")["KeyCount"] == 1
 
 
 def _indexed(stack: Stack) -> tuple[Any, Run]:

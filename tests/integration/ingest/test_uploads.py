@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from jobruns.errors import NotFoundError
+from jobruns.formats import Compression
 from jobruns.run import RunState
 from jobruns.service.tables import amend_transform, find_transform
 from jobruns.service.uploads import QueueMessage, receive_uploads
-from jobruns.transform import Compression
 from jobruns.uploads import UploadedObject, write_notification
 from tests.integration.ingest.conftest import LANDING, Stack, client, csv
 

@@ -39,8 +39,16 @@ def walk(kill: Kill, when: str, attempt: Callable[[int], Any], check: Callable[[
     return pytest.fail(f"it makes more than {MAX_CALLS} calls")
 
 
-@moments
-@pytest.mark.parametrize("logical", ["AND", pytest.param("ANY", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("logical", "when"),
+    [
+        ("AND", "before"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("AND", "after"), ("ANY", "before"), ("ANY", "after"))
+        ),
+    ],
+)
 def test_the_end_of_a_run_fires_once(site: Site, kill: Kill, when: str, logical: str) -> None:
     site.jobs("left", "right", "join", "tell")
     site.conditional("join", [("left", "SUCCEEDED"), ("right", "SUCCEEDED")], "join", "tell", logical=logical)

@@ -19,7 +19,7 @@ from jobruns.access import (
     new_key_id,
 )
 from jobruns.authentication import MEMORY_SECONDS, Authenticator
-from jobruns.errors import AccessDeniedError, NotAuthenticatedError
+from jobruns.errors import AccessDeniedError, InvalidInputError, NotAuthenticatedError, NotFoundError
 
 MASTER = "m" * 64
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -159,3 +159,78 @@ def test_a_role_allows_what_it_says_and_nothing_else(role: Role, allowed: set[Pe
         else:
             with pytest.raises(AccessDeniedError, match=str(permission)):
                 principal.require(permission)
+
+
+def delegated(door: Authenticator, key: AccessKey, token: str) -> Principal:
+    principal = door.authenticate({"authorization": f"Bearer {token}"})
+    assert (principal.name, principal.org, principal.role) == (key.key_id, key.org, key.role)
+    return principal
+
+
+def bearer(key: AccessKey) -> dict[str, str]:
+    return {"authorization": f"Bearer {key_token(MASTER, key.key_id)}"}
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_key_gets_tokens_for_itself_and_only_an_admins_for_others(role: Role) -> None:
+    key, other = make_key(role=role), make_key(role=Role.READER)
+    door, _, _ = make_door(key, other)
+    delegated(door, key, door.delegate(bearer(key), key.key_id))
+    if role is Role.ADMIN:
+        delegated(door, other, door.delegate(bearer(key), other.key_id))
+    else:
+        with pytest.raises(AccessDeniedError):
+            door.delegate(bearer(key), other.key_id)
+
+
+def test_a_token_is_for_a_good_key_of_the_same_org() -> None:
+    admin = make_key(role=Role.ADMIN)
+    others = [make_key(org="another"), make_key(revoked_at=NOW), make_key(expires_at=NOW)]
+    door, _, _ = make_door(admin, *others)
+    for key_id in (*(key.key_id for key in others), new_key_id(), "x" * 300):
+        with pytest.raises(NotFoundError):
+            door.delegate(bearer(admin), key_id)
+
+
+def test_a_token_for_another_ends_with_either_key_and_gives_none_for_a_third() -> None:
+    admin, second, third = (make_key(role=Role.ADMIN) for _ in range(3))
+    door, store, clock = make_door(admin, second, third)
+    token = door.delegate(bearer(admin), second.key_id)
+    headers = {"authorization": f"Bearer {token}"}
+    with pytest.raises(AccessDeniedError):
+        door.delegate(headers, third.key_id)
+    renewed = door.delegate(headers, second.key_id)
+    delegated(door, second, renewed)
+    store.keys[admin.key_id] = admin.model_copy(update={"revoked_at": NOW})
+    clock.now += timedelta(seconds=MEMORY_SECONDS)
+    for stale in (token, renewed):
+        with pytest.raises(NotAuthenticatedError):
+            door.authenticate({"authorization": f"Bearer {stale}"})
+
+
+def test_no_token_outlives_a_day_the_token_it_was_asked_for_with_or_its_key() -> None:
+    lasting, brief = make_key(role=Role.ADMIN), make_key(expires_at=NOW + timedelta(hours=1))
+    door, _, clock = make_door(lasting, brief)
+    _, session = door.log_in(lasting.key_id, key_secret(MASTER, lasting.key_id))
+    clock.now += timedelta(hours=20)
+    renewed = door.delegate({"authorization": f"Bearer {session}"}, lasting.key_id)
+    clock.now += timedelta(hours=4)
+    with pytest.raises(NotAuthenticatedError):
+        door.authenticate({"authorization": f"Bearer {renewed}"})
+    clock.now = NOW
+    ends = {
+        lasting.key_id: NOW + timedelta(days=1),
+        brief.key_id: NOW + timedelta(hours=1),
+    }
+    for key_id, end in ends.items():
+        clock.now = NOW
+        for wrong in (NOW, NOW - timedelta(days=1), end + timedelta(seconds=1)):
+            with pytest.raises(InvalidInputError):
+                door.delegate(bearer(lasting), key_id, wrong)
+        for token in (door.delegate(bearer(lasting), key_id), door.delegate(bearer(lasting), key_id, end)):
+            clock.now = end - timedelta(seconds=1)
+            assert door.authenticate({"authorization": f"Bearer {token}"}).name == key_id
+            clock.now = end
+            with pytest.raises(NotAuthenticatedError):
+                door.authenticate({"authorization": f"Bearer {token}"})
+            clock.now = NOW

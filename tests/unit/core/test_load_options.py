@@ -68,7 +68,7 @@ def test_members_of_a_load_are_no_options() -> None:
     [
         ({}, "--source: is missing"),
         ({"--table": "a.b"}, "--source: is missing"),
-        ({**SOURCE, "--colour": "red"}, "--colour: is no option of a load; it has --dry-run, --max-files, "),
+        ({**SOURCE, "--colour": "red"}, "--colour: is no option of a load; it has --dry-run, --max-file-rows, "),
         # They would change what is loaded, so they are not passed over in silence.
         ({**SOURCE, "--job-bookmark-from": "jr_1"}, "--job-bookmark-from: is no option"),
         ({**SOURCE, "--Source": "s3://b/"}, "--Source: is no option"),

@@ -113,6 +113,7 @@ class World:
             objects=outside,
             triggers=outside,
             schedules=outside,
+            lake=outside,
             clock=lambda: self.now,
         )
 

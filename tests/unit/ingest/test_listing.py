@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jobruns.errors import InvalidInputError
 from jobruns.listing import (
     MAX_UNIT_FILES,
+    Carryover,
     FoundFile,
     Unit,
     group_files,
@@ -52,7 +53,7 @@ def test_a_file_larger_than_a_unit_is_alone() -> None:
 def test_each_unit_finds_its_own_files_again(files: list[FoundFile], unit_bytes: int, document_bytes: int) -> None:
     written: dict[str, bytes] = {}
     groups = list(group_files(files, unit_bytes))
-    units = write_units(iter(groups), "p/", written.__setitem__, document_bytes=document_bytes)
+    units = write_units(((group, None) for group in groups), "p/", written.__setitem__, document_bytes=document_bytes)
     assert [unit.unit for unit in units] == list(range(len(groups)))
     for unit, group in zip(units, groups, strict=True):
         part = written[unit.files_key][unit.offset : unit.offset + unit.length]
@@ -90,7 +91,7 @@ def test_no_more_is_listed_than_wanted() -> None:
 
 
 def test_too_many_units_are_refused() -> None:
-    groups = ([FoundFile("b", str(number), 1)] for number in range(4))
+    groups = (([FoundFile("b", str(number), 1)], None) for number in range(4))
     with pytest.raises(InvalidInputError, match="more than 3 units"):
         write_units(groups, "p/", lambda key, content: None, max_units=3)
 
@@ -106,7 +107,7 @@ def test_a_large_listing_takes_little_memory_and_its_units_are_small() -> None:
         longest = max(longest, len(content))
 
     tracemalloc.start()
-    units = write_units(group_files(files, 1 << 30), "runs/r/files/x-", put)
+    units = write_units(((group, None) for group in group_files(files, 1 << 30)), "runs/r/files/x-", put)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(units) == count // MAX_UNIT_FILES
@@ -115,3 +116,33 @@ def test_a_large_listing_takes_little_memory_and_its_units_are_small() -> None:
     assert peak < 40 << 20
     assert max(len(unit.model_dump_json()) for unit in units) < 200
     assert Unit.model_validate_json(units[-1].model_dump_json()) == units[-1]
+
+
+@given(st.data())
+def test_every_file_of_a_retry_is_in_one_unit_and_carried_units_are_whole(data: st.DataObject) -> None:
+    before = data.draw(st.lists(FILES, max_size=20, unique_by=write_line))
+    groups = list(group_files(before, 150, 4))
+    units = [Unit(unit=n, files_key="k", offset=0, length=1, files=len(group)) for n, group in enumerate(groups)]
+    done = {unit.unit: unit for unit in units if data.draw(st.booleans())}
+    again = [file for file in before if data.draw(st.integers(0, 4))]
+    again += [file for file in data.draw(st.lists(FILES, max_size=5, unique_by=write_line)) if file not in before]
+    carryover = Carryover("run", done, data.draw(st.sampled_from([3, 1000])))
+    for unit in carryover.units:
+        carryover.learn(unit, groups[unit.unit])
+    read = list(carryover.sort_out(again))
+    read += [file for unit in carryover.broken() for file in carryover.noted(groups[unit.unit])]
+    carried = [groups[unit.unit] for unit in carryover.complete()]
+    assert sorted(map(write_line, read + [file for group in carried for file in group])) == sorted(
+        map(write_line, again)
+    )
+    assert all(unit.unit in done for unit in carryover.complete())
+    # What can be told from its next version, and is all there, is not read again.
+    for unit in carryover.units:
+        group = groups[unit.unit]
+        whole = all(file in again and file.etag is not None for file in group)
+        assert (unit in carryover.complete()) == whole
+
+
+def test_units_beyond_the_bound_are_not_carried_over() -> None:
+    units = {n: Unit(unit=n, files_key="k", offset=0, length=1, files=2) for n in range(4)}
+    assert [unit.unit for unit in Carryover("run", units, 5).units] == [0, 1]

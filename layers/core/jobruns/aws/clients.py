@@ -48,6 +48,16 @@ def functions() -> "LambdaClient":
     return client
 
 
+@cache
+def waiting_functions() -> "LambdaClient":
+    """Lambda, for whoever waits for the answer of a function while an HTTP client waits for his; sends each call once.
+
+    The longest wait, and what `jobruns.aws.lake` may spend before it, stay below the 29 s of a door.
+    """
+    config = Config(connect_timeout=2, read_timeout=18, retries={"mode": "standard", "total_max_attempts": 1})
+    return boto3.client("lambda", config=config)
+
+
 def logs() -> "CloudWatchLogsClient":
     """CloudWatch Logs."""
     client: CloudWatchLogsClient = _client("logs")
@@ -69,3 +79,4 @@ def scheduler() -> "EventBridgeSchedulerClient":
 def forget_clients() -> None:
     """Make new clients when next asked: for tests, which change the environment they were made for."""
     _client.cache_clear()
+    waiting_functions.cache_clear()

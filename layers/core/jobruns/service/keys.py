@@ -1,6 +1,7 @@
 """Use cases of access keys: make, list, revoke.
 
-They ask for no permission. Keys are made by whoever holds the deployment's AWS credentials, never through a door.
+All but `list_own_keys` ask for no permission. Keys are made by whoever holds the deployment's AWS credentials, never
+through a door.
 """
 
 import re
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from jobruns.access import AccessKey, Role, key_secret, new_key_id
+from jobruns.access import AccessKey, Principal, Role, key_secret, new_key_id
 from jobruns.errors import InvalidInputError, NotFoundError
 
 MAX_LIFETIME = timedelta(days=3650)
@@ -25,6 +26,7 @@ class KeyStore(Protocol):
     def add(self, key: AccessKey) -> None: ...  # noqa: D102
     def revoke(self, key_id: str, at: datetime) -> bool: ...  # noqa: D102
     def all(self) -> list[AccessKey]: ...  # noqa: D102
+    def of_org(self, org: str) -> list[AccessKey]: ...  # noqa: D102
 
 
 def create_key(
@@ -94,8 +96,21 @@ def create_key(
 
 def list_keys(keys: KeyStore, *, org: str | None = None) -> list[AccessKey]:
     """Read the keys of an org, or of all, oldest first; revoked and expired ones too."""
-    found = (key for key in keys.all() if org is None or key.org == org)
+    found = keys.all() if org is None else keys.of_org(org)
     return sorted(found, key=lambda key: (key.created_at, key.key_id))
+
+
+def list_own_keys(keys: KeyStore, clock: Callable[[], datetime], principal: Principal) -> list[AccessKey]:
+    """Read the keys that a caller may act as, oldest first: an admin as each of its org's, all others as their own.
+
+    Keys that open nothing any more are left out.
+    """
+    now = clock()
+    return [
+        key
+        for key in list_keys(keys, org=principal.org)
+        if key.usable(now) and (principal.role is Role.ADMIN or key.key_id == principal.name)
+    ]
 
 
 def revoke_key(keys: KeyStore, clock: Callable[[], datetime], key_id: str) -> None:

@@ -49,7 +49,8 @@ def resolve_load(ports: Ports, run: Run, options: LoadOptions) -> LoadSpec:
         held = find_transform(ports, table, name=options.transform)
     except NotFoundError as error:
         raise NotFoundError(f"--transform: {error.message}", field="--transform") from None
-    told = options.model_dump(exclude={"table", "transform"})
+    told = options.model_dump(exclude={"table", "transform", "region"})
+    told["source"] |= {"region": options.region}
     return LoadSpec.model_validate({"table_id": table.table_id, "transform_id": held.transform_id, **told})
 
 

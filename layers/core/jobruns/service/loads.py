@@ -34,7 +34,7 @@ def load_table(
     request = StartRequest(
         job=table.full_name,
         door=door,
-        arguments=spec.model_dump(mode="json"),
+        arguments=spec.model_dump(mode="json", exclude_none=True),
         run_id=run_id,
         trigger=trigger,
         new_documents=new_documents,

@@ -13,6 +13,7 @@ from jobruns.documents import Document
 from jobruns.job import Job
 from jobruns.lifecycle import Decision
 from jobruns.run import Executor, Progress, Run, RunEvent, RunState
+from jobruns.table import Project, Table
 from jobruns.trigger import Trigger, Watched
 
 
@@ -152,7 +153,7 @@ class DocumentStore(Protocol):
 
     def add(self, document: Document) -> None: ...
     def change(self, document: Document, *, was: Document) -> None: ...
-    def remove(self, document: Document) -> None: ...
+    def remove(self, document: Document, *, unchanged: bool = False) -> None: ...
     def get(self, org: str, collection: str, document_id: str) -> Document | None: ...
     def find(self, org: str, collection: str, name: str, *, scope: str | None = None) -> Document | None: ...
 
@@ -257,6 +258,48 @@ class Schedules(Protocol):
         """Delete the schedule of an activation; one that is gone counts as deleted."""
 
 
+class Lake(Protocol):
+    """The tables themselves: in the catalog, and as files. Every call may be repeated."""
+
+    def truncate(self, table: Table) -> int:
+        """Take all rows out of a table; gives the number of data files that left it.
+
+        Raises
+        ------
+        StaleWriteError
+            Other writers changed the table too often meanwhile.
+        UnavailableError
+            It could not be done now, or nobody knows whether it was.
+        """
+
+    def drop(self, table: Table) -> None:
+        """Take a table out of the catalog, and have its files deleted in the background.
+
+        Raises
+        ------
+        UnavailableError
+            It could not be done now.
+        """
+
+    def purge(self, table: Table) -> None:
+        """Do as `drop`, all of it in the background.
+
+        Raises
+        ------
+        UnavailableError
+            The wish could not be left now.
+        """
+
+    def drop_database(self, project: Project) -> None:
+        """Take a project's database out of the catalog, in the background; one that has any table stays.
+
+        Raises
+        ------
+        UnavailableError
+            The wish could not be left now.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything the use cases stand on."""
@@ -271,5 +314,6 @@ class Ports:
     objects: Objects
     triggers: TriggerStore
     schedules: Schedules
+    lake: Lake
     clock: Callable[[], datetime]
     watched: Watched = Watched.TRIGGERED

@@ -1,37 +1,33 @@
 """Use cases around the definitions of tables: projects, tables, transforms."""
 
+import secrets
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from jobruns.access import Permission, Principal
-from jobruns.documents import Document
 from jobruns.errors import AlreadyExistsError, ConflictError, NotFoundError
 from jobruns.ids import new_id
 from jobruns.service.definitions import describe_invalid
 from jobruns.service.loads import define_load_job
 from jobruns.service.ports import Ports
+from jobruns.service.table_records import (
+    PROJECTS,
+    TABLE_INDEX,
+    compose,
+    dropped_of,
+    load,
+    read,
+    tables_of,
+    transforms_of,
+)
 from jobruns.service.watches import watch_table
 from jobruns.table import Project, Table, TableTransform, lake_name
 from jobruns.transform import Transform
 
-PROJECTS = "projects"
 AmendedT = TypeVar("AmendedT", Project, Table)
-ModelT = TypeVar("ModelT", bound=BaseModel)
-_STORED = {"org", "version", "created_at", "modified_at"}
-
-
-def _tables(project_id: str) -> str:
-    return f"tables/{project_id}"
-
-
-def _transforms(table_id: str) -> str:
-    return f"transforms/{table_id}"
-
-
-_TABLE_INDEX = "tables"
-"""Every table under one roof, by id, beside its place under its project."""
 
 
 def define_project(
@@ -54,14 +50,14 @@ def define_project(
             org=principal.org,
             project_id=identity,
             name=name,
-            database=lake_name(name, identity[-8:]),
+            database=_unique_name(name, identity),
             extra=extra or {},
             created_at=now,
             modified_at=now,
         )
     except ValidationError as error:
         raise describe_invalid(error) from None
-    ports.documents.add(_document(project, PROJECTS, identity, name))
+    ports.documents.add(compose(project, PROJECTS, identity, name))
     return project
 
 
@@ -74,13 +70,13 @@ def find_project(ports: Ports, principal: Principal, project_id: str) -> Project
         The org has none of this id.
     """
     principal.require(Permission.READ)
-    return _read(Project, ports.documents.get(principal.org, PROJECTS, project_id), "project", project_id)
+    return read(Project, ports.documents.get(principal.org, PROJECTS, project_id), "project", project_id)
 
 
 def list_projects(ports: Ports, principal: Principal) -> list[Project]:
     """Read all projects of the org, oldest first where ids were allotted here."""
     principal.require(Permission.READ)
-    return [_load(Project, document) for document in ports.documents.page(principal.org, PROJECTS)]
+    return [load(Project, document) for document in ports.documents.page(principal.org, PROJECTS)]
 
 
 def amend_project(ports: Ports, principal: Principal, project: Project, extra: dict[str, Any]) -> Project:
@@ -90,17 +86,20 @@ def amend_project(ports: Ports, principal: Principal, project: Project, extra: d
 
 
 def delete_project(ports: Ports, principal: Principal, project: Project) -> None:
-    """Delete a project that has no table.
+    """Delete a project that has no table, and its database where nobody else keeps anything in that.
 
     Raises
     ------
     ConflictError
         It has tables.
+    UnavailableError
+        It could not be done now; the same call may succeed later.
     """
     principal.require(Permission.DEFINE)
-    if ports.documents.page(principal.org, _tables(project.project_id), limit=1):
+    if ports.documents.page(principal.org, tables_of(project.project_id), limit=1):
         raise ConflictError(f"the project {project.name!r} still has tables; delete them first")
-    ports.documents.remove(_document(project, PROJECTS, project.project_id, project.name))
+    ports.lake.drop_database(project)
+    ports.documents.remove(compose(project, PROJECTS, project.project_id, project.name))
 
 
 def define_table(
@@ -125,6 +124,7 @@ def define_table(
     principal.require(Permission.DEFINE)
     now = ports.clock()
     identity = table_id or new_id(now)
+    lake_table = _unique_name(name, identity)
     try:
         table = Table(
             org=principal.org,
@@ -133,21 +133,21 @@ def define_table(
             project=project.name,
             name=name,
             database=project.database,
-            lake_table=lake_name(name, identity[-8:]),
-            location=f"{principal.org}/{project.database}/{lake_name(name, identity[-8:])}",
+            lake_table=lake_table,
+            location=f"{principal.org}/{project.database}/{lake_table}",
             extra=extra or {},
             created_at=now,
             modified_at=now,
         )
     except ValidationError as error:
         raise describe_invalid(error) from None
-    ports.documents.add(_document(table, _tables(project.project_id), identity, name))
+    ports.documents.add(compose(table, tables_of(project.project_id), identity, name))
     try:
         define_load_job(ports, table, door)
     except AlreadyExistsError:
-        ports.documents.remove(_document(table, _tables(project.project_id), identity, name))
+        ports.documents.remove(compose(table, tables_of(project.project_id), identity, name))
         raise
-    ports.documents.add(_document(table, _TABLE_INDEX, identity, identity))
+    ports.documents.add(compose(table, TABLE_INDEX, identity, identity))
     return table
 
 
@@ -160,7 +160,7 @@ def find_table(ports: Ports, principal: Principal, project_id: str, table_id: st
         The project has none of this id.
     """
     principal.require(Permission.READ)
-    return _read(Table, ports.documents.get(principal.org, _tables(project_id), table_id), "table", table_id)
+    return read(Table, ports.documents.get(principal.org, tables_of(project_id), table_id), "table", table_id)
 
 
 def find_table_by_id(ports: Ports, org: str, table_id: str) -> Table:
@@ -171,8 +171,8 @@ def find_table_by_id(ports: Ports, org: str, table_id: str) -> Table:
     NotFoundError
         The org has none of this id.
     """
-    entry = _read(Table, ports.documents.get(org, _TABLE_INDEX, table_id), "table", table_id)
-    return _read(Table, ports.documents.get(org, _tables(entry.project_id), table_id), "table", table_id)
+    entry = read(Table, ports.documents.get(org, TABLE_INDEX, table_id), "table", table_id)
+    return read(Table, ports.documents.get(org, tables_of(entry.project_id), table_id), "table", table_id)
 
 
 def find_table_by_name(ports: Ports, principal: Principal, full_name: str) -> Table:
@@ -186,14 +186,14 @@ def find_table_by_name(ports: Ports, principal: Principal, full_name: str) -> Ta
     principal.require(Permission.READ)
     project_name, _, name = full_name.partition(".")
     project = ports.documents.find(principal.org, PROJECTS, project_name)
-    found = project and ports.documents.find(principal.org, _tables(project.document_id), name)
-    return _read(Table, found, "table", full_name)
+    found = project and ports.documents.find(principal.org, tables_of(project.document_id), name)
+    return read(Table, found, "table", full_name)
 
 
 def list_tables(ports: Ports, principal: Principal, project_id: str) -> list[Table]:
     """Read all tables of a project."""
     principal.require(Permission.READ)
-    return [_load(Table, document) for document in ports.documents.page(principal.org, _tables(project_id))]
+    return [load(Table, document) for document in ports.documents.page(principal.org, tables_of(project_id))]
 
 
 def amend_table(ports: Ports, principal: Principal, table: Table, extra: dict[str, Any]) -> Table:
@@ -205,20 +205,68 @@ def amend_table(ports: Ports, principal: Principal, table: Table, extra: dict[st
         Somebody else changed the table meanwhile.
     """
     principal.require(Permission.DEFINE)
-    return _amend(ports, table, {"extra": extra}, _tables(table.project_id), table.table_id, table.name)
+    return _amend(ports, table, {"extra": extra}, tables_of(table.project_id), table.table_id, table.name)
+
+
+def truncate_table(ports: Ports, principal: Principal, table: Table) -> int:
+    """Take all rows out of a table by one commit. Its older snapshots still have them.
+
+    Returns
+    -------
+    int
+        Number of data files that left the table; 0 where it has never been loaded.
+
+    Raises
+    ------
+    StaleWriteError
+        Other writers changed the table too often meanwhile; nothing was taken out.
+    UnavailableError
+        It could not be done now, or nobody knows whether it was; doing it again is safe.
+    """
+    principal.require(Permission.DEFINE)
+    return ports.lake.truncate(table)
 
 
 def delete_table(ports: Ports, principal: Principal, table: Table) -> None:
-    """Delete a table's definition, its transforms, its watch and its job. Its runs and its rows stay."""
+    """Delete a table: its rows, its transforms, its watch and its job. Its runs stay in the ledger.
+
+    It is there to be deleted again until all is done, so dying anywhere leaves what a repeat mends. First no upload
+    and no job starts a load any more. Then loads that are going no longer find the table, and fail. Then it leaves the
+    catalog, and its files are deleted in the background. A load may be putting the table back into the catalog, or
+    another file beside the deleted ones, at that very moment: what was dropped is noted before, and the end of such a
+    load drops it once more.
+
+    Raises
+    ------
+    UnavailableError
+        Not all of it could be done now; the same call may succeed later.
+    """
     principal.require(Permission.DEFINE)
     watch_table(ports, principal, table, [])
-    for held in list_transforms(ports, principal, table):
-        delete_transform(ports, principal, table, held)
     job = ports.jobs.get(table.org, table.full_name)
     if job is not None and job.target == table.table_id:
         ports.jobs.remove(job)
-    ports.documents.remove(_document(table, _TABLE_INDEX, table.table_id, table.table_id))
-    ports.documents.remove(_document(table, _tables(table.project_id), table.table_id, table.name))
+    with suppress(AlreadyExistsError):
+        ports.documents.add(compose(table, dropped_of(table.table_id), table.lake_table, table.lake_table))
+    ports.documents.remove(compose(table, TABLE_INDEX, table.table_id, table.table_id))
+    ports.lake.drop(table)
+    for held in list_transforms(ports, principal, table):
+        ports.documents.remove(compose(held, transforms_of(table.table_id), held.transform_id, held.transform.name))
+    ports.documents.remove(compose(table, tables_of(table.project_id), table.table_id, table.name))
+
+
+def purge_dropped(ports: Ports, org: str, table_id: str) -> int:
+    """Drop once more what was deleted under a table's id, in the background.
+
+    Returns
+    -------
+    int
+        How many tables were.
+    """
+    dropped = [load(Table, document) for document in ports.documents.page(org, dropped_of(table_id))]
+    for table in dropped:
+        ports.lake.purge(table)
+    return len(dropped)
 
 
 def define_transform(
@@ -249,7 +297,7 @@ def define_transform(
         created_at=now,
         modified_at=now,
     )
-    ports.documents.add(_document(held, _transforms(table.table_id), held.transform_id, transform.name))
+    ports.documents.add(compose(held, transforms_of(table.table_id), held.transform_id, transform.name))
     if default or table.default_transform_id is None:
         _set_default(ports, table, held.transform_id)
     return held
@@ -265,21 +313,21 @@ def find_transform(
     NotFoundError
         The table has none of this id or name, or no transform at all.
     """
-    collection = _transforms(table.table_id)
+    collection = transforms_of(table.table_id)
     if name is not None:
         found = ports.documents.find(table.org, collection, name)
-        return _read(TableTransform, found, "transform", name)
+        return read(TableTransform, found, "transform", name)
     wanted = transform_id or table.default_transform_id
     if wanted is None:
         raise NotFoundError(f"the table {table.full_name} has no transform; make one first", field="transform")
-    return _read(TableTransform, ports.documents.get(table.org, collection, wanted), "transform", wanted)
+    return read(TableTransform, ports.documents.get(table.org, collection, wanted), "transform", wanted)
 
 
 def list_transforms(ports: Ports, principal: Principal, table: Table) -> list[TableTransform]:
     """Read all transforms of a table."""
     principal.require(Permission.READ)
-    found = ports.documents.page(table.org, _transforms(table.table_id))
-    return [_load(TableTransform, document) for document in found]
+    found = ports.documents.page(table.org, transforms_of(table.table_id))
+    return [load(TableTransform, document) for document in found]
 
 
 def amend_transform(
@@ -302,10 +350,10 @@ def amend_transform(
         Somebody else changed it meanwhile.
     """
     principal.require(Permission.DEFINE)
-    was = _document(held, _transforms(table.table_id), held.transform_id, held.transform.name)
+    was = compose(held, transforms_of(table.table_id), held.transform_id, held.transform.name)
     changes = {"transform": transform, "extra": extra, "modified_at": ports.clock(), "version": held.version + 1}
     amended = held.model_copy(update=changes)
-    ports.documents.change(_document(amended, _transforms(table.table_id), held.transform_id, transform.name), was=was)
+    ports.documents.change(compose(amended, transforms_of(table.table_id), held.transform_id, transform.name), was=was)
     if default and table.default_transform_id != held.transform_id:
         _set_default(ports, table, held.transform_id)
     return amended
@@ -314,7 +362,7 @@ def amend_transform(
 def delete_transform(ports: Ports, principal: Principal, table: Table, held: TableTransform) -> None:
     """Delete a transform; where it was the default, the table has none until another is made."""
     principal.require(Permission.DEFINE)
-    ports.documents.remove(_document(held, _transforms(table.table_id), held.transform_id, held.transform.name))
+    ports.documents.remove(compose(held, transforms_of(table.table_id), held.transform_id, held.transform.name))
     current = find_table_by_id(ports, table.org, table.table_id)
     if current.default_transform_id == held.transform_id:
         _set_default(ports, current, None)
@@ -323,7 +371,7 @@ def delete_transform(ports: Ports, principal: Principal, table: Table, held: Tab
 def _set_default(ports: Ports, table: Table, transform_id: str | None) -> None:
     current = find_table_by_id(ports, table.org, table.table_id)
     changes = {"default_transform_id": transform_id}
-    _amend(ports, current, changes, _tables(table.project_id), table.table_id, table.name)
+    _amend(ports, current, changes, tables_of(table.project_id), table.table_id, table.name)
 
 
 def _amend(
@@ -331,31 +379,14 @@ def _amend(
 ) -> AmendedT:
     now: datetime = ports.clock()
     amended = model.model_copy(update={**changes, "modified_at": now, "version": model.version + 1})
-    ports.documents.change(
-        _document(amended, collection, identity, name), was=_document(model, collection, identity, name)
-    )
+    ports.documents.change(compose(amended, collection, identity, name), was=compose(model, collection, identity, name))
     return amended
 
 
-def _document(model: Project | Table | TableTransform, collection: str, identity: str, name: str) -> Document:
-    return Document(
-        org=model.org,
-        collection=collection,
-        document_id=identity,
-        name=name,
-        body=model.model_dump(mode="json", exclude=_STORED),
-        version=model.version,
-        created_at=model.created_at,
-        modified_at=model.modified_at,
-    )
+def _unique_name(name: str, identity: str) -> str:
+    """Make a name for the catalog that no other table or project has or will have.
 
-
-def _load(model: type[ModelT], document: Document) -> ModelT:
-    stored = {name: getattr(document, name) for name in _STORED}
-    return model.model_validate({**document.body, **stored})
-
-
-def _read(model: type[ModelT], document: Document | None, what: str, wanted: str) -> ModelT:
-    if document is None:
-        raise NotFoundError(f"there is no {what} {wanted[:300]!r}", field=what)
-    return _load(model, document)
+    Ids may be chosen by clients, be the same in two orgs, and be given again; so their end, by which people find the
+    table, is not enough.
+    """
+    return lake_name(name, secrets.token_hex(4), identity[-8:])

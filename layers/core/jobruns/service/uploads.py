@@ -238,7 +238,9 @@ def _group(
             receipt.unwatched += 1
             logger.debug("no table waits for an upload", extra={"url": found.url})
             continue
-        group = UploadGroup(watch.org, watch.table_id, watch.transform_id, found.attempt > 1)
+        group = UploadGroup(
+            watch.org, watch.table_id, watch.transform_id, found.attempt > 1, watch.max_file_rows, watch.dry_run
+        )
         groups[group][identity] = found
     return groups
 
@@ -256,7 +258,13 @@ def _load_group(
         return later
     key = f"runs/{run_id}/uploads.jsonl"
     uploads.files.put(key, write_manifest(mine))
-    spec = LoadSpec(table_id=table.table_id, transform_id=transform.transform_id, uploads_key=key)
+    spec = LoadSpec(
+        table_id=table.table_id,
+        transform_id=transform.transform_id,
+        uploads_key=key,
+        max_file_rows=group.max_file_rows,
+        dry_run=group.dry_run,
+    )
     principal = system_principal(group.org, "uploads")
     try:
         load_table(ports, principal, table, spec, door=DOOR, trigger=TriggerKind.UPLOAD, run_id=run_id)

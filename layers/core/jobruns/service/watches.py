@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from aws_lambda_powertools import Logger
+
 from jobruns.access import Permission, Principal
 from jobruns.documents import Document
 from jobruns.errors import NotFoundError
@@ -12,6 +14,11 @@ EVERY_ORG = "*"
 """Stands for the org in what belongs to the stack: the watches are looked through for every upload."""
 
 WATCHES = "watches"
+
+PAGE = 1000
+MAX_PAGES = 20
+
+logger = Logger(child=True)
 
 
 def watch_table(ports: Ports, principal: Principal, table: Table, watches: Sequence[Watch]) -> None:
@@ -41,6 +48,18 @@ def watch_table(ports: Ports, principal: Principal, table: Table, watches: Seque
 
 
 def list_watches(ports: Ports) -> list[Watch]:
-    """Read the watches of all tables of all orgs, in the order in which they are tried: by table id, oldest first."""
-    found = ports.documents.page(EVERY_ORG, WATCHES)
-    return [Watch.model_validate(watch) for document in found for watch in document.body["watches"]]
+    """Read the watches of all tables of all orgs, in the order in which they are tried.
+
+    Tables are tried in the order of their ids, which is oldest first where the ids were allotted here, and the watches
+    of a table in their own order. The first that matches takes an object, and no other gets it.
+    """
+    watches: list[Watch] = []
+    after: str | None = None
+    for _ in range(MAX_PAGES):
+        found = ports.documents.page(EVERY_ORG, WATCHES, after=after, limit=PAGE)
+        watches += [Watch.model_validate(watch) for document in found for watch in document.body["watches"]]
+        if len(found) < PAGE:
+            return watches
+        after = found[-1].document_id
+    logger.warning("there are more watched tables than are looked at", extra={"looked_at": MAX_PAGES * PAGE})
+    return watches

@@ -48,6 +48,13 @@ class AccessKeys:
         """Read the keys of all orgs, at most `MAX_KEYS`, by id."""
         return [_read(item) for item in AccessKeyItem.query("KEYS", consistent_read=True, limit=MAX_KEYS)]
 
+    def of_org(self, org: str) -> list[AccessKey]:
+        """Read the keys of one org, at most `MAX_KEYS`, by id."""
+        found = AccessKeyItem.query(
+            "KEYS", filter_condition=AccessKeyItem.org == org, consistent_read=True, limit=MAX_KEYS
+        )
+        return [_read(item) for item in found]
+
 
 def _read(item: AccessKeyItem) -> AccessKey:
     return AccessKey(

@@ -77,10 +77,18 @@ class Documents:
             transaction.put(f"name {document.name}", _name_item(document), NameItem.pk.does_not_exist())
         self._commit(transaction)
 
-    def remove(self, document: Document) -> None:
-        """Delete a document and free its name; nothing happens where it is gone already."""
+    def remove(self, document: Document, *, unchanged: bool = False) -> None:
+        """Delete a document and free its name; nothing happens where it is gone already.
+
+        Raises
+        ------
+        ConflictError
+            It must be `unchanged`, and is not as `document` any more.
+        """
         transaction = Transaction(self._connection)
-        transaction.delete("document", _item(document))
+        as_it_was = DocumentItem.pk.does_not_exist() | (DocumentItem.version == document.version)
+        part = f"change {document.document_id}"
+        transaction.delete(part, _item(document), as_it_was if unchanged else None)
         transaction.delete("old name", _name_item(document))
         self._commit(transaction)
 
