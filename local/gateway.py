@@ -1,6 +1,7 @@
-"""The HTTP API: routes of the template, payload format 2.0 in and out.
+"""The HTTP API: routes and stages of the template, payload format 2.0 in and out.
 
-Follows "Working with AWS Lambda proxy integrations for HTTP APIs" in the API Gateway developer guide.
+Follows "Working with AWS Lambda proxy integrations for HTTP APIs" in the API Gateway developer guide. A path that
+begins with the name of a stage is that stage's; routes do not see the name, but functions do, in ``rawPath``.
 """
 
 import base64
@@ -27,6 +28,7 @@ _MAX_WAIT_SECONDS = 55.0
 """For a worker: where AWS would start another, requests queue here, as long as clients wait (60 s in boto3)."""
 
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch"}
+_DEFAULT_STAGE = "$default"
 _ANY = "x-amazon-apigateway-any-method"
 _INTEGRATION = "x-amazon-apigateway-integration"
 _TEXT = re.compile(r"text/|application/(?:[\w.+-]+\+)?(?:json|xml)\b|application/javascript\b", re.IGNORECASE)
@@ -82,6 +84,12 @@ def read_routes(template: Template, resolver: Resolver) -> list[Route]:
     return sorted(routes, key=lambda route: route.rank)
 
 
+def read_stages(template: Template, resolver: Resolver) -> frozenset[str]:
+    """Read the names of the stages beside the default one."""
+    stages = template.resources("AWS::ApiGatewayV2::Stage", resolver).values()
+    return frozenset(str(properties["StageName"]) for properties in stages) - {_DEFAULT_STAGE}
+
+
 def _pattern(path: str) -> re.Pattern[str]:
     if path == "$default":
         return re.compile("")
@@ -103,10 +111,15 @@ class Gateway:
         Runs functions.
     access_log : binary file
         Gets a line of JSON for each request.
+    stages : frozenset of str
+        Names of the stages beside the default one.
     """
 
-    def __init__(self, routes: list[Route], invoker: Invoker, access_log: IO[bytes]) -> None:
+    def __init__(
+        self, routes: list[Route], invoker: Invoker, access_log: IO[bytes], stages: frozenset[str] = frozenset()
+    ) -> None:
         self._routes = routes
+        self._stages = stages
         self._invoker = invoker
         self._access_log = access_log
 
@@ -135,12 +148,13 @@ class Gateway:
     def _answer(
         self, environ: Environ, method: str, path: str, request_id: str
     ) -> tuple[int, list[tuple[str, str]], bytes, str | None]:
-        route, variables = self._match(method, path)
+        stage, inner = self._stage(path)
+        route, variables = self._match(method, inner)
         if route is None:
             return *_message(404, "Not Found"), None
         try:
             body = _read_body(environ)
-            event = json.dumps(_event(environ, route, variables, body, request_id, path))
+            event = json.dumps(_event(environ, route, variables, body, request_id, path, stage))
             outcome = self._invoker.invoke(route.function, event.encode(), _MAX_WAIT_SECONDS)
         except PayloadTooLargeError:
             return *_message(413, "Request Entity Too Large"), route.key
@@ -150,6 +164,10 @@ class Gateway:
             return *_message(500, "Internal Server Error"), route.key
         answer = _message(500, "Internal Server Error") if outcome.error else _response(outcome.payload)
         return *answer, route.key
+
+    def _stage(self, path: str) -> tuple[str, str]:
+        name, slash, rest = path.removeprefix("/").partition("/")
+        return (name, f"{slash}{rest}" or "/") if name in self._stages else (_DEFAULT_STAGE, path)
 
     def _match(self, method: str, path: str) -> tuple[Route | None, dict[str, str]]:
         for route in self._routes:
@@ -172,7 +190,7 @@ def _read_body(environ: Environ) -> bytes:
 
 
 def _event(
-    environ: Environ, route: Route, variables: dict[str, str], body: bytes, request_id: str, path: str
+    environ: Environ, route: Route, variables: dict[str, str], body: bytes, request_id: str, path: str, stage: str
 ) -> dict[str, Any]:
     headers = {
         name[5:].replace("_", "-").lower(): value
@@ -205,7 +223,7 @@ def _event(
             },
             "requestId": request_id,
             "routeKey": route.key,
-            "stage": "$default",
+            "stage": stage,
             "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
             "timeEpoch": int(now * 1000),
         },

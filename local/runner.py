@@ -23,7 +23,7 @@ from local.cloud import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Cloud
 from local.errors import LocalError
 from local.faults import Faults
 from local.functions import read_functions, worker_environment
-from local.gateway import Gateway, Route, read_routes
+from local.gateway import Gateway, Route, read_routes, read_stages
 from local.intrinsics import REGION, Resolver
 from local.invoke import AsyncPolicy, Invoker
 from local.pool import FunctionSpec, Pool, Worker
@@ -153,7 +153,7 @@ class Runner:
         self._connect(template, resolver, stack)
         access_log = stack.enter_context((self.logs / "access.log").open("ab", buffering=0))
         routes = read_routes(template, resolver)
-        front.app = Gateway(routes, self.invoker, access_log)
+        front.app = Gateway(routes, self.invoker, access_log, read_stages(template, resolver))
         self.env = self._environment(template, resolver, routes) | self._admin_key()
         self._write_env()
 

@@ -2,15 +2,17 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
-from jobruns.access import Permission, Principal
-from jobruns.bootstrap import load_authenticator, load_ports
+from jobruns.access import AccessKey, Permission, Principal
+from jobruns.bootstrap import load_authenticator, load_ports, load_store
 from jobruns.errors import AccessDeniedError
+from jobruns.service.keys import list_own_keys
 from jobruns.service.ports import Ports
 
 DOOR = "hydrolix"
@@ -37,8 +39,13 @@ class Caller:
 
     @property
     def org_url(self) -> str:
-        """URL of the caller's org, without a slash at the end."""
-        return f"{self.host_url}/config/v1/orgs/{self.principal.org}"
+        """URL of the caller's org, without a slash at the end.
+
+        An API has stages beside the default one; their names come first in the paths by which they are called.
+        """
+        stage = self.event.request_context.stage
+        prefix = "" if stage == "$default" else f"/{stage}"
+        return f"{self.host_url}{prefix}/config/v1/orgs/{self.principal.org}"
 
 
 def current(router: Router) -> APIGatewayProxyEventV2:
@@ -74,6 +81,16 @@ def log_in(key_id: str, secret: str) -> tuple[Principal, str]:
         Unknown key or wrong secret.
     """
     return load_authenticator().log_in(key_id, secret)
+
+
+def list_keys(caller: Caller) -> list[AccessKey]:
+    """Read the access keys that the caller may act as."""
+    return list_own_keys(load_store().access_keys, caller.ports.clock, caller.principal)
+
+
+def delegate(caller: Caller, key_id: str, expires_at: datetime | None) -> str:
+    """Give the caller a token for a key, its own or another's; see `jobruns.authentication.Authenticator.delegate`."""
+    return load_authenticator().delegate(caller.event.headers, key_id, expires_at)
 
 
 def user_id(key_id: str) -> str:

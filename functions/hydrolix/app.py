@@ -14,7 +14,7 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hydrolix import batch, identity, projects, tables, transforms
+from hydrolix import accounts, batch, history, identity, projects, tables, transforms
 from hydrolix.admission import DOOR
 from hydrolix.errors import answer_bug, answer_error, answer_unrouted
 from jobruns.errors import JobrunsError
@@ -36,7 +36,7 @@ class Door(APIGatewayHttpResolver):
 
 
 app = Door(strip_prefixes=[_SLASHES_AT_END])
-for resource in (identity, projects, tables, transforms, batch):
+for resource in (identity, accounts, projects, tables, transforms, history, batch):
     app.include_router(resource.router)
 
 

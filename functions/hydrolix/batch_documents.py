@@ -6,13 +6,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from hydrolix.admission import user_id
 from hydrolix.bodies import check_document
+from hydrolix.fields import describe_fields
 from hydrolix.members import Description, Identity, Name
 from hydrolix.moments import write_time
 from hydrolix.progress import details_of, status_of
 from hydrolix.sources import SourceSettings
 from jobruns.documents import Document
 from jobruns.run import Run
-from jobruns.table import LoadSpec, Table, check_pattern
+from jobruns.table import MAX_READ_AHEAD, LoadSpec, Table, check_pattern
 
 JOBS = "hydrolix/batch"
 """Collection of the documents; a document's id is its job's uuid."""
@@ -87,6 +88,12 @@ class BatchRequest(_Sent):
             pattern=settings.regex_filter,
             max_files=settings.max_files,
             unit_bytes=settings.input_aggregation,
+            read_ahead=min(settings.input_concurrency, MAX_READ_AHEAD),
+            max_file_rows=settings.max_rows_per_partition,
+            # A default that was not asked for would cut years of rows into partitions of an hour.
+            partition_minutes=settings.max_minutes_per_partition
+            if "max_minutes_per_partition" in settings.model_fields_set
+            else None,
             dry_run=settings.dry_run,
         )
 
@@ -121,17 +128,30 @@ def materialise(sent: dict[str, Any], transform: str) -> dict[str, Any]:
     return {**DEFAULTS, **sent, "source": {**source, "transform": transform}}
 
 
-def compose_body(request: BatchRequest, settings: dict[str, Any], run: tuple[str, str], key_id: str) -> dict[str, Any]:
-    """Give what is kept of a job; `run` is the (job, run id) of its run, `key_id` who made it."""
-    job, run_id = run
+def compose_body(
+    request: BatchRequest, settings: dict[str, Any], table: Table, run_id: str, key_id: str
+) -> dict[str, Any]:
+    """Give what is kept of a job over `table`; `run_id` is that of its run, `key_id` who made it."""
     kept = {"description": request.description, "type": request.type, "settings": settings}
-    return {**kept, "run": {"job": job, "run_id": run_id}, "created_by": key_id}
+    run = {"job": table.full_name, "run_id": run_id}
+    return {**kept, "table_id": table.table_id, "run": run, "created_by": key_id}
 
 
 def run_of(document: Document) -> tuple[str, str]:
     """Give the (job, run id) of a job's present run."""
     run = document.body["run"]
     return run["job"], run["run_id"]
+
+
+def table_of(document: Document) -> tuple[str, str]:
+    """Give the id and the full name of the table that a job loads."""
+    return document.body["table_id"], document.body["run"]["job"]
+
+
+def job_fields() -> dict[str, Any]:
+    """Describe what may be sent to create a job, for ``OPTIONS``."""
+    shown = {"created": "datetime", "modified": "datetime", "status": "string", "org": "string"}
+    return describe_fields(BatchRequest, read_only={**shown, "details": "field", "created_by_user": "field"})
 
 
 def render_job(document: Document, run: Run | None, *, brief: bool = False) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Use cases of batch jobs. A batch job is a document of this door that points at its present run of the ledger."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from hydrolix.admission import DOOR
 from hydrolix.batch_documents import JOBS, compose_body, materialise, read_request, run_of
+from hydrolix.batch_filters import JobFilter
 from hydrolix.bodies import check_size
 from hydrolix.errors import UnknownReferenceError
 from hydrolix.progress import status_of
@@ -27,6 +29,9 @@ from jobruns.table import Table, TableTransform
 PAGE = 1000
 MAX_LISTED = 10_000
 """Most jobs a list looks at. An answer of Lambda has 6 MB, which holds no more of them even when compressed."""
+
+PURGED_PER_CALL = 500
+"""Most jobs that one purge forgets, each by a transaction of some 20 ms: clients wait for 30 seconds."""
 
 logger = Logger(child=True)
 
@@ -57,7 +62,7 @@ def create_job(ports: Ports, principal: Principal, body: dict[str, Any]) -> Job:
         collection=JOBS,
         document_id=request.uuid or new_id(now),
         name=request.name,
-        body=compose_body(request, settings, (table.full_name, run_id), principal.name),
+        body=compose_body(request, settings, table, run_id, principal.name),
         created_at=now,
         modified_at=now,
     )
@@ -82,8 +87,8 @@ def find_job(ports: Ports, principal: Principal, job_id: str) -> Job:
     return document, ports.runs.get(principal.org, job, run_id)
 
 
-def list_documents(ports: Ports, principal: Principal) -> list[Document]:
-    """Read the documents of the org's batch jobs, newest first, at most `MAX_LISTED`."""
+def list_documents(ports: Ports, principal: Principal, wanted: JobFilter) -> list[Document]:
+    """Read the documents of those batch jobs of the org that are wanted, newest first, out of at most `MAX_LISTED`."""
     principal.require(Permission.READ)
     found: list[Document] = []
     while len(found) < MAX_LISTED:
@@ -95,7 +100,7 @@ def list_documents(ports: Ports, principal: Principal) -> list[Document]:
     else:
         logger.warning("there may be more batch jobs than a list shows; delete some", extra={"listed": len(found)})
     # Ids that clients chose are not in the order of time.
-    return sorted(found, key=lambda document: document.created_at, reverse=True)
+    return sorted(filter(wanted.admits, found), key=lambda document: document.created_at, reverse=True)
 
 
 def join_runs(ports: Ports, documents: Sequence[Document]) -> list[Job]:
@@ -160,7 +165,37 @@ def delete_job(ports: Ports, principal: Principal, job_id: str) -> None:
     document, run = find_job(ports, principal, job_id)
     if run is not None and not run.state.terminal and run.state is not RunState.STOPPING:
         raise ConflictError("the job has not ended; cancel it first")
-    ports.documents.remove(document)
+    # Not if it was retried since it was read: it is going again.
+    ports.documents.remove(document, unchanged=True)
+
+
+def purge_jobs(ports: Ports, principal: Principal) -> tuple[int, bool]:
+    """Forget the batch jobs that have ended, at most `PURGED_PER_CALL`, those with the lowest ids first.
+
+    A job that is going stays, and so does one that is being canceled until its workers are gone. Runs stay in the
+    ledger.
+
+    Returns
+    -------
+    tuple of int and bool
+        How many were forgotten, and whether another call would forget more.
+    """
+    principal.require(Permission.STOP)
+    purged, after = 0, None
+    for _ in range(MAX_LISTED // PAGE):
+        page = ports.documents.page(principal.org, JOBS, after=after, limit=PAGE)
+        for document, run in join_runs(ports, page):
+            if run is not None and not run.state.terminal:
+                continue
+            if purged == PURGED_PER_CALL:
+                return purged, True
+            with suppress(ConflictError):  # it was retried since it was read
+                ports.documents.remove(document, unchanged=True)
+                purged += 1
+        if len(page) < PAGE:
+            return purged, False
+        after = page[-1].document_id
+    return purged, True
 
 
 def _find_document(ports: Ports, principal: Principal, job_id: str) -> Document:

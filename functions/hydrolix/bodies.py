@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
+from email import message_from_string
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
@@ -14,6 +15,9 @@ from hydrolix.errors import describe_invalid
 from jobruns.errors import InvalidInputError
 
 MAX_BODY_BYTES = 256 * 1024
+MAX_FIELDS = 20
+"""Most fields of a form."""
+
 MAX_STORED_BYTES = 320 * 1024
 """An item of the ledger holds 400 KB; this leaves room for what is kept beside a door's document."""
 
@@ -44,11 +48,14 @@ def read_object(event: APIGatewayProxyEventV2) -> dict[str, Any]:
 
 
 def read_form(event: APIGatewayProxyEventV2) -> dict[str, Any]:
-    """Read a body that is JSON or, by its content type, a form."""
-    if "application/x-www-form-urlencoded" not in event.headers.get("content-type", ""):
+    """Read a body that is JSON or, by its content type, a form of either kind."""
+    content_type = event.headers.get("content-type", "")
+    if content_type.startswith("multipart/form-data"):
+        return _read_parts(content_type, _read_text(event))
+    if "application/x-www-form-urlencoded" not in content_type:
         return read_object(event)
     try:
-        return dict(parse_qsl(_read_text(event), max_num_fields=20))
+        return dict(parse_qsl(_read_text(event), max_num_fields=MAX_FIELDS))
     except ValueError as error:
         raise InvalidInputError(f"the form cannot be read: {error}") from None
 
@@ -101,6 +108,17 @@ def _read_text(event: APIGatewayProxyEventV2) -> str:
         return raw.decode()
     except (binascii.Error, UnicodeError):
         raise InvalidInputError("JSON parse error - the body is not UTF-8") from None
+
+
+def _read_parts(content_type: str, text: str) -> dict[str, Any]:
+    try:
+        form = message_from_string(f"Content-Type: {content_type}\r\n\r\n{text}")
+        parts = [part for part in form.walk() if part is not form]
+    except RecursionError:
+        raise InvalidInputError("the form cannot be read: it is nested too deeply") from None
+    if not 0 < len(parts) <= MAX_FIELDS:
+        raise InvalidInputError(f"the form cannot be read: it has no parts, or more than {MAX_FIELDS}")
+    return {str(part.get_param("name", header="content-disposition")): part.get_payload() for part in parts}
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -21,6 +21,8 @@ def watch_uploads(ports: Ports, principal: Principal, table: Table, transforms: 
             table_id=table.table_id,
             pattern=entry.pattern,
             transform_id=ids[entry.transform] if entry.transform else None,
+            max_file_rows=entry.max_rows_per_partition,
+            dry_run=entry.dry_run,
         )
         for entry in autoingest_of(table)
         if entry.enabled and (not entry.transform or entry.transform in ids)

@@ -9,7 +9,7 @@ from hydrolix import admission
 from hydrolix.admission import admit, current, user_id
 from hydrolix.bodies import check_document, read_form
 from hydrolix.pagination import answer_list
-from jobruns.access import TOKEN_SECONDS, Principal
+from jobruns.access import TOKEN_SECONDS, AccessKey, Principal
 
 router = Router()
 
@@ -29,13 +29,13 @@ def log_in() -> dict[str, Any]:
     login = check_document(Login.model_validate, read_form(current(router)))
     principal, token = admission.log_in(login.username, login.password)
     issued = {"access_token": token, "expires_in": TOKEN_SECONDS, "token_type": "Bearer"}
-    return {**_user(principal), "auth_token": issued}
+    return {**_show(principal), "auth_token": issued}
 
 
 @router.get("/config/v1/users/current")
 def show_user() -> dict[str, Any]:
     """Tell who the caller is."""
-    return _user(admit(router).principal)
+    return _show(admit(router).principal)
 
 
 @router.get("/config/v1/orgs")
@@ -45,7 +45,12 @@ def list_orgs() -> Any:
     return answer_list(caller, [caller.principal.org], lambda orgs: [_org(org) for org in orgs], bare=False)
 
 
-def _user(principal: Principal) -> dict[str, Any]:
+def render_user(key: AccessKey) -> dict[str, Any]:
+    """Show a key as the user that clients take it for."""
+    return _show(Principal(org=key.org, name=key.key_id, role=key.role))
+
+
+def _show(principal: Principal) -> dict[str, Any]:
     return {
         "uuid": user_id(principal.name),
         "username": principal.name,

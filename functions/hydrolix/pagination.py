@@ -2,6 +2,8 @@
 
 A list asked for with ``pagination=False`` is a bare array. Otherwise the lists that have always been bare stay so
 until a ``page_size`` is asked for, and the others are envelopes.
+
+A page that is no number is a wrong request; one past the end is not found, as clients that count up expect.
 """
 
 import math
@@ -10,11 +12,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from hydrolix.admission import Caller
-from hydrolix.errors import PageNotFoundError
+from hydrolix.errors import InvalidDocumentError, PageNotFoundError
 
 DEFAULT_SIZE = 100
 MAX_SIZE = 1000
 _OFF = frozenset({"false", "0"})
+_DIGITS = 9
+"""A number of more is as good as any."""
 
 ItemT = TypeVar("ItemT")
 
@@ -39,6 +43,8 @@ def answer_list(
     ------
     PageNotFoundError
         There is no such page.
+    InvalidDocumentError
+        ``page`` or ``page_size`` is no number.
     """
     query = caller.event.query_string_parameters
     complete = query.get("pagination", "").lower() in _OFF
@@ -58,17 +64,21 @@ def answer_list(
 
 
 def _page(query: Mapping[str, str], pages: int) -> int:
-    text = query.get("page", "1")
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= pages):
+    page = _number(query, "page", 1)
+    if page > pages:
         raise PageNotFoundError
-    return int(text)
+    return page
 
 
 def _page_size(query: Mapping[str, str]) -> int:
-    text = query.get("page_size", "")
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
-        return DEFAULT_SIZE
-    return min(int(text), MAX_SIZE)
+    return min(_number(query, "page_size", DEFAULT_SIZE), MAX_SIZE)
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name) or str(default)
+    if not (text.isascii() and text.isdecimal() and int(text[:_DIGITS])):
+        raise InvalidDocumentError([((name,), f"must be a whole number from 1 on, not {text[:64]!r}")])
+    return int(text[:_DIGITS]) if len(text) <= _DIGITS else 10**_DIGITS
 
 
 def _page_url(caller: Caller, query: Mapping[str, str], page: int) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobruns.run import Progress, Run, RunState
+from jobruns.run import ERRORS_METRIC, Progress, Run, RunState
 
 STATUSES = {
     RunState.WAITING: "pending",
@@ -14,6 +14,7 @@ STATUSES = {
     RunState.FAILED: "failed",
     RunState.TIMEOUT: "failed",
 }
+ALL_STATUSES = (*dict.fromkeys(STATUSES.values()), "unknown")
 BRIEF_ERROR_CHARACTERS = 200
 _GONE = "The record of the job's run is gone."
 
@@ -49,7 +50,9 @@ def _errors(run: Run, limit: int | None) -> list[str]:
     if STATUSES[run.state] != "failed":
         return []
     message = run.message or f"the run ended as {run.state}"
-    return [message if limit is None or len(message) <= limit else f"{message[:limit]}…"]
+    if limit is None:
+        return list(run.metrics.get(ERRORS_METRIC) or [message])
+    return [message if len(message) <= limit else f"{message[:limit]}…"]
 
 
 def _fraction(units: dict[str, int]) -> float | int:

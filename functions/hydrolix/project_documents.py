@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hydrolix.admission import DOOR, Caller
 from hydrolix.bodies import deep_merge
-from hydrolix.members import Description, Identity, Name
+from hydrolix.fields import describe_fields
+from hydrolix.members import READ_ONLY, Description, Identity, Name
 from hydrolix.moments import write_time
 from jobruns.table import Project
 
@@ -24,9 +25,16 @@ class ProjectDocument(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
-def keep_project(document: ProjectDocument, extra: dict[str, Any]) -> dict[str, Any]:
+def project_fields() -> dict[str, Any]:
+    """Describe what may be sent of a project, for ``OPTIONS``."""
+    read_only = {**READ_ONLY, "org": "field"}
+    return describe_fields(ProjectDocument, read_only=read_only, shown={"settings": SETTINGS})
+
+
+def keep_project(document: ProjectDocument, extra: dict[str, Any], *, creator: str | None = None) -> dict[str, Any]:
     """Give what the core keeps for us with the project: its `extra`, with our part put in place."""
-    return {**extra, DOOR: document.model_dump(include={"description", "settings"})}
+    kept = document.model_dump(include={"description", "settings"})
+    return {**extra, DOOR: {**kept, "created_by": creator or extra.get(DOOR, {}).get("created_by")}}
 
 
 def render_project(project: Project, caller: Caller) -> dict[str, Any]:

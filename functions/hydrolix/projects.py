@@ -8,8 +8,9 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from hydrolix.admission import Caller, admit
 from hydrolix.bodies import check_document, check_size, deep_merge, read_object
 from hydrolix.errors import InvalidDocumentError
+from hydrolix.fields import describe_actions
 from hydrolix.pagination import answer_list
-from hydrolix.project_documents import ProjectDocument, keep_project, render_project
+from hydrolix.project_documents import ProjectDocument, keep_project, project_fields, render_project
 from jobruns.ids import canonical_id
 from jobruns.service.tables import amend_project, define_project, delete_project, find_project, list_projects
 from jobruns.table import Project
@@ -32,10 +33,24 @@ def create_project(org: str) -> dict[str, Any]:
     """Create a project."""
     caller = admit(router, org)
     sent = check_document(ProjectDocument.model_validate, read_object(caller.event))
-    kept = keep_project(sent, {})
+    kept = keep_project(sent, {}, creator=caller.principal.name)
     check_size("project", kept)
     made = define_project(caller.ports, caller.principal, sent.name, project_id=sent.uuid, extra=kept)
     return render_project(made, caller)
+
+
+@router.route(_PROJECTS, method="OPTIONS")
+def describe_projects(org: str) -> dict[str, Any]:
+    """Tell what may be sent to create a project."""
+    admit(router, org)
+    return describe_actions("Project List", "POST", project_fields())
+
+
+@router.route(_PROJECT, method="OPTIONS")
+def describe_project(org: str, project_id: str) -> dict[str, Any]:
+    """Tell what may be sent to replace a project."""
+    _find(admit(router, org), project_id)
+    return describe_actions("Project Detail", "PUT", project_fields())
 
 
 @router.get(_PROJECT)

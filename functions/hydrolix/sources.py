@@ -2,15 +2,13 @@
 
 import re
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from jobruns.table import LoadSource
+from jobruns.places import LoadSource
 
 _URL = re.compile(r"s3://([^/]*)/?(.*)", re.DOTALL)
 MAX_KEY_BYTES = 1024
-_OWN_ENDPOINT = re.compile(r"(^|\.)amazonaws\.com(\.cn)?$")
 
 
 def read_url(url: str) -> LoadSource:
@@ -66,8 +64,6 @@ class SourceSettings(BaseModel):
             raise ValueError("has a url, which holds the path; bucket_path goes with bucket_name")
         if (self.cloud or "aws").lower() != "aws":
             raise ValueError(f"names the cloud {self.cloud!r}; only files in aws can be read")
-        if self.endpoint and not _OWN_ENDPOINT.search(_host(self.endpoint)):
-            raise ValueError(f"names the endpoint {self.endpoint[:200]!r}; only AWS's own can be read from")
         self.place()
         return self
 
@@ -80,12 +76,22 @@ class SourceSettings(BaseModel):
             It is no place in S3.
         """
         if self.url is not None:
-            return read_url(self.url)
-        return find_source(self.bucket_name or "", (self.bucket_path or "").removeprefix("/"))
+            place = read_url(self.url)
+        else:
+            place = find_source(self.bucket_name or "", (self.bucket_path or "").removeprefix("/"))
+        told = {"region": self.region or None, "endpoint": self.endpoint or None}
+        try:
+            return LoadSource(bucket=place.bucket, path=place.path, **told)
+        except ValidationError as error:
+            raise ValueError(_reason(error)) from None
 
 
-def _host(endpoint: str) -> str:
-    try:
-        return urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname or ""
-    except ValueError:
-        return ""
+def _reason(error: ValidationError) -> str:
+    """Say what is wrong with where to ask, as the rest of a sentence."""
+    first = error.errors(include_url=False)[0]
+    match first["loc"]:
+        case ("region",):
+            return f"names the region {str(first['input'])[:100]!r}, which no region is called"
+        case ("endpoint",):
+            return f"has an endpoint that {first['msg'].removeprefix('Value error, ')}"
+    return f"contradicts itself: {first['msg'].removeprefix('Value error, ')}"

@@ -1,12 +1,14 @@
 """The table document and its settings, of which `autoingest` is the one that does something here."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hydrolix.admission import DOOR, Caller
 from hydrolix.bodies import deep_merge
-from hydrolix.members import Description, Identity, Name
+from hydrolix.fields import describe_fields
+from hydrolix.members import READ_ONLY, Description, Identity, Name
 from hydrolix.moments import write_time
 from jobruns.table import Table, check_pattern
 
@@ -39,6 +41,7 @@ SETTINGS: dict[str, Any] = {
 """Shown where a table says nothing else. Clients edit the whole settings and send them back."""
 
 MAX_ENTRIES = 100
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 class AutoingestEntry(BaseModel):
@@ -66,6 +69,17 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
+def _like(default: Any, value: Any) -> Any:
+    """Give a value the type of its default where it is that in other words: clients send what people type as text."""
+    if isinstance(default, dict) and isinstance(value, dict):
+        return {name: _like(default.get(name), inner) for name, inner in value.items()}
+    if isinstance(value, str) and isinstance(default, bool) and value in ("true", "false"):
+        return value == "true"
+    if isinstance(value, str) and type(default) is int and _NUMBER.fullmatch(value):
+        return int(value)
+    return value
+
+
 class TableSettings(BaseModel):
     """Settings of a table; those that do nothing here are kept and shown."""
 
@@ -74,6 +88,11 @@ class TableSettings(BaseModel):
     autoingest: Annotated[list[AutoingestEntry], BeforeValidator(_as_list)] = Field(
         default_factory=list, max_length=MAX_ENTRIES
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, sent: Any) -> Any:
+        return _like(SETTINGS, sent)
 
 
 class TableDocument(BaseModel):
@@ -88,11 +107,17 @@ class TableDocument(BaseModel):
     settings: TableSettings = Field(default_factory=TableSettings)
 
 
-def keep_table(document: TableDocument, extra: dict[str, Any]) -> dict[str, Any]:
+def table_fields() -> dict[str, Any]:
+    """Describe what may be sent of a table, for ``OPTIONS``."""
+    read_only = {**READ_ONLY, "project": "field", "primary_key": "string"}
+    return describe_fields(TableDocument, read_only=read_only, shown={"settings": SETTINGS})
+
+
+def keep_table(document: TableDocument, extra: dict[str, Any], *, creator: str | None = None) -> dict[str, Any]:
     """Give what the core keeps for us with the table: its `extra`, with our part put in place."""
-    kept = document.model_dump(include={"description", "type", "settings"})
-    primary_key = extra.get(DOOR, {}).get("primary_key", "")
-    return {**extra, DOOR: {**kept, "primary_key": primary_key}}
+    kept, was = document.model_dump(include={"description", "type", "settings"}), extra.get(DOOR, {})
+    ours = {"primary_key": was.get("primary_key", ""), "created_by": creator or was.get("created_by")}
+    return {**extra, DOOR: {**kept, **ours}}
 
 
 def autoingest_of(table: Table) -> list[AutoingestEntry]:

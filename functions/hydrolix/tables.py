@@ -9,8 +9,9 @@ from hydrolix.admission import DOOR, Caller, admit
 from hydrolix.bodies import check_document, check_size, deep_merge, read_object
 from hydrolix.continuous import watch_uploads
 from hydrolix.errors import InvalidDocumentError
+from hydrolix.fields import describe_actions
 from hydrolix.pagination import answer_list
-from hydrolix.table_documents import TableDocument, keep_table, render_table
+from hydrolix.table_documents import TableDocument, keep_table, render_table, table_fields
 from jobruns.ids import canonical_id
 from jobruns.service.tables import (
     amend_table,
@@ -20,6 +21,7 @@ from jobruns.service.tables import (
     find_table,
     list_tables,
     list_transforms,
+    truncate_table,
 )
 from jobruns.table import Table
 
@@ -44,11 +46,26 @@ def create_table(org: str, project_id: str) -> dict[str, Any]:
     ports, principal = caller.ports, caller.principal
     project = find_project(ports, principal, canonical_id(project_id))
     sent = check_document(TableDocument.model_validate, read_object(caller.event))
-    kept = keep_table(sent, {})
+    kept = keep_table(sent, {}, creator=principal.name)
     check_size("table", kept)
     table = define_table(ports, principal, project, sent.name, door=DOOR, table_id=sent.uuid, extra=kept)
     watch_uploads(ports, principal, table, [])
     return render_table(table, caller)
+
+
+@router.route(_TABLES, method="OPTIONS")
+def describe_tables(org: str, project_id: str) -> dict[str, Any]:
+    """Tell what may be sent to create a table."""
+    caller = admit(router, org)
+    find_project(caller.ports, caller.principal, canonical_id(project_id))
+    return describe_actions("Table List", "POST", table_fields())
+
+
+@router.route(_TABLE, method="OPTIONS")
+def describe_table(org: str, project_id: str, table_id: str) -> dict[str, Any]:
+    """Tell what may be sent to replace a table."""
+    read_table(admit(router, org), project_id, table_id)
+    return describe_actions("Table Detail", "PUT", table_fields())
 
 
 @router.get(_TABLE)
@@ -75,10 +92,18 @@ def change_table(org: str, project_id: str, table_id: str) -> dict[str, Any]:
 
 @router.delete(_TABLE)
 def remove_table(org: str, project_id: str, table_id: str) -> Response[None]:
-    """Delete a table's definition. Its rows stay in the lake."""
+    """Delete a table with its rows. Its runs stay in the ledger."""
     caller = admit(router, org)
     delete_table(caller.ports, caller.principal, read_table(caller, project_id, table_id))
     return Response(204)
+
+
+@router.post(f"{_TABLE}/truncate")
+def empty_table(org: str, project_id: str, table_id: str) -> dict[str, Any]:
+    """Take all rows out of a table; a partition is a data file here."""
+    caller = admit(router, org)
+    table = read_table(caller, project_id, table_id)
+    return {"deactivated_partitions": truncate_table(caller.ports, caller.principal, table)}
 
 
 def read_table(caller: Caller, project_id: str, table_id: str) -> Table:

@@ -6,11 +6,19 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from hydrolix.admission import Caller, admit
-from hydrolix.bodies import check_size, deep_merge, read_object
+from hydrolix.bodies import check_document, check_size, deep_merge, read_object
 from hydrolix.continuous import follow_transforms
+from hydrolix.fields import describe_actions, describe_fields
+from hydrolix.members import READ_ONLY
 from hydrolix.pagination import answer_list
 from hydrolix.tables import read_table
-from hydrolix.transform_documents import keep_transform, read_transform, render_transform
+from hydrolix.transform_documents import (
+    SETTINGS,
+    TransformDocument,
+    keep_transform,
+    read_transform,
+    render_transform,
+)
 from jobruns.ids import canonical_id
 from jobruns.service.tables import (
     amend_transform,
@@ -56,6 +64,21 @@ def create_transform(org: str, project_id: str, table_id: str) -> dict[str, Any]
     return _settle(caller, table, made)
 
 
+@router.route(_TRANSFORMS, method="OPTIONS")
+def describe_transforms(org: str, project_id: str, table_id: str) -> dict[str, Any]:
+    """Tell what may be sent to create a transform."""
+    read_table(admit(router, org), project_id, table_id)
+    return describe_actions("Transform List", "POST", _fields())
+
+
+@router.route(_TRANSFORM, method="OPTIONS")
+def describe_transform(org: str, project_id: str, table_id: str, transform_id: str) -> dict[str, Any]:
+    """Tell what may be sent to replace a transform."""
+    caller = admit(router, org)
+    _find(caller, read_table(caller, project_id, table_id), transform_id)
+    return describe_actions("Transform Detail", "PUT", _fields())
+
+
 @router.get(_TRANSFORM)
 def show_transform(org: str, project_id: str, table_id: str, transform_id: str) -> dict[str, Any]:
     """Show a transform."""
@@ -74,12 +97,13 @@ def replace_transform(org: str, project_id: str, table_id: str, transform_id: st
 
 @router.patch(_TRANSFORM)
 def change_transform(org: str, project_id: str, table_id: str, transform_id: str) -> dict[str, Any]:
-    """Change what is sent, object by object, and leave the rest."""
+    """Change what is sent, object by object, and leave the rest. Numbers and booleans may come as text."""
     caller = admit(router, org)
     table = read_table(caller, project_id, table_id)
     held = _find(caller, table, transform_id)
     whole = deep_merge(render_transform(held, table, caller), read_object(caller.event))
-    return _change(caller, table, held, whole)
+    read = check_document(lambda document: TransformDocument.model_validate(document, strict=False), whole)
+    return _change(caller, table, held, read.model_dump(mode="json", exclude_unset=True))
 
 
 @router.delete(_TRANSFORM)
@@ -90,6 +114,10 @@ def remove_transform(org: str, project_id: str, table_id: str, transform_id: str
     delete_transform(caller.ports, caller.principal, table, _find(caller, table, transform_id))
     follow_transforms(caller.ports, caller.principal, table)
     return Response(204)
+
+
+def _fields() -> dict[str, Any]:
+    return describe_fields(TransformDocument, read_only={**READ_ONLY, "table": "field"}, shown={"settings": SETTINGS})
 
 
 def _find(caller: Caller, table: Table, transform_id: str) -> TableTransform:

@@ -29,12 +29,12 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     parts = re.split(r"\n=== \d+\n", done.stdout)
-    _, _, made, _, batch, uploads, jobs, log, triggers, worker, command_line = parts
+    _, _, made, _, batch, client, uploads, jobs, log, triggers, worker, command_line = parts
     assert made.count('"created"') == 3
     created, end = json.JSONDecoder().raw_decode(batch)
     (status,) = json.loads(batch[end:])
@@ -46,7 +46,9 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
         "percent_complete": 1,
     }
     assert (status["details"]["rows_loaded"], status["details"]["rows_rejected"]) == (2, 1)
-    assert uploads.count("SUCCEEDED") == 2
+    assert re.search(r"My Batch job +website.events +done", client)
+    assert re.search(r"rehearsal +website.events +done", client)
+    assert uploads.count("SUCCEEDED") == 3
     assert "SUCCEEDED\tNone" in jobs
     assert "FAILED\tValueError: no such day" in jobs
     assert log.strip() == "report of monday"

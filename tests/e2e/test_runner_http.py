@@ -58,7 +58,17 @@ def test_event_has_payload_format_2(connection: http.client.HTTPConnection) -> N
     assert "cookie" not in event["headers"]
     assert event["requestContext"]["http"]["method"] == "GET"
     assert event["requestContext"]["stage"] == "$default"
+    assert event["requestContext"]["http"]["path"] == event["rawPath"]
     assert "body" not in event
+
+
+def test_a_named_stage_has_the_same_routes_and_its_name_first_in_paths(connection: http.client.HTTPConnection) -> None:
+    event = send(connection, "GET", "/staged/config/v1/a/b?x=1").json["event"]
+    assert event["requestContext"]["stage"] == "staged"
+    assert event["rawPath"] == event["requestContext"]["http"]["path"] == "/staged/config/v1/a/b"
+    assert (event["routeKey"], event["pathParameters"]) == ("ANY /config/v1/{proxy+}", {"proxy": "a/b"})
+    for nowhere in ("/staged", "/staged/", "/staged/staged/config/v1/a", "/stage/config/v1/a"):
+        assert send(connection, "GET", nowhere).status == 404, nowhere
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ Resources:
   Timetable: {Type: AWS::Scheduler::ScheduleGroup, Properties: {Name: !Sub "${AWS::StackName}-timetable"}}
   NotMade: {Type: AWS::SQS::Queue, Condition: Never}
   Api: {Type: AWS::Serverless::HttpApi}
+  Staged: {Type: "AWS::ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: staged, AutoDeploy: true}}
   Echo:
     Type: AWS::Serverless::Function
     Properties:

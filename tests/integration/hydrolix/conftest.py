@@ -42,6 +42,7 @@ def key(store: Store, clock: Clock, ports: Ports, monkeypatch: pytest.MonkeyPatc
     authenticator = Authenticator(store.access_keys, lambda: MASTER, clock)
     monkeypatch.setattr(admission, "load_authenticator", lambda: authenticator)
     monkeypatch.setattr(admission, "load_ports", lambda: ports)
+    monkeypatch.setattr(admission, "load_store", lambda: store)
 
     def make(role: Role = Role.ADMIN, org: str = "acme") -> Client:
         key_id = f"JRAK{role.upper()}{org.upper()}"

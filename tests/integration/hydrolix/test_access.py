@@ -40,6 +40,20 @@ def test_login_by_form(door: Client) -> None:
     assert log_in(f"username={key_id}&password={secret}".encode(), **form).status == 200
 
 
+def test_login_by_a_form_in_parts(door: Client) -> None:
+    fields = dict(zip(("username", "password"), door.token.split("."), strict=True))
+    parts = [f'--b\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{fields[name]}\r\n' for name in fields]
+    form = {"content-type": "multipart/form-data; boundary=b"}
+    assert log_in("".join([*parts, "--b--\r\n"]).encode(), **form).status == 200
+    for wrong in (b"", b"--b--", b"--b\r\n\r\nx\r\n--b--", "".join(parts * 20).encode(), b"--b\r\nx\xff\r\n"):
+        assert log_in(wrong, **form).status == 400
+    assert log_in(b"--b", **{"content-type": "multipart/form-data"}).status == 400
+    nested = "".join(
+        f"--b{'x' * n}\r\ncontent-type: multipart/mixed; boundary=b{'x' * (n + 1)}\r\n\r\n" for n in range(400)
+    )
+    assert log_in(nested.encode(), **form).status == 400
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

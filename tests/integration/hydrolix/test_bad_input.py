@@ -219,6 +219,13 @@ def test_unknown_actions_and_parts(door: Client, site: Site) -> None:
         ("DELETE", f"jobs/batch/{nobody}"),
         ("GET", f"{site.project}/tables/{nobody}"),
         ("GET", f"{site.table}/transforms/{nobody}"),
+        ("POST", f"{site.project}/tables/{nobody}/truncate"),
+        ("POST", f"projects/{nobody}/tables/{nobody}/truncate"),
+        ("OPTIONS", f"projects/{nobody}"),
+        ("OPTIONS", f"projects/{nobody}/tables"),
+        ("OPTIONS", f"{site.project}/tables/{nobody}/transforms"),
+        ("OPTIONS", f"{site.table}/transforms/{nobody}"),
+        ("POST", "jobs/alter/x/commit"),
         ("POST", f"projects/{nobody}/tables"),
         ("POST", f"{site.project}/tables/{nobody}/transforms"),
         ("GET", "jobs/batch/x/y/z"),
@@ -229,14 +236,63 @@ def test_unknown_actions_and_parts(door: Client, site: Site) -> None:
 
 def test_wrong_verbs(door: Client) -> None:
     for method, path, allowed in [
-        ("PUT", "jobs/batch/", "GET, POST"),
+        ("PUT", "jobs/batch/", "GET, OPTIONS, POST"),
         ("PATCH", "jobs/batch/x", "DELETE, GET"),
         ("GET", "jobs/batch/x/cancel/", "POST"),
-        ("DELETE", "projects", "GET, POST"),
+        ("DELETE", "projects", "GET, OPTIONS, POST"),
+        ("GET", "purgejobs", "POST"),
+        ("POST", "jobs/alter/", "GET"),
+        ("PUT", "projects/x/tables/y/truncate", "POST"),
+        ("DELETE", "projects/x/stats", "GET"),
+        ("OPTIONS", "jobs/batch/x/retry", "POST"),
     ]:
         answered = door(method, path)
         assert (answered.status, answered.headers["Allow"]) == (405, allowed)
         assert answered.body == {"detail": f'Method "{method}" not allowed.'}
+
+
+ODD = ["%00", "%2e%2e", "%ff", "a%20b", "%F0%9F%98%80", "x" * 3000, "..;", "%2F", "null", "{}"]
+ITEMS = ["jobs/batch/{}", "projects/{}", "projects/{}/tables/{}/transforms/{}", "projects/{}/tables/{}/stats"]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda value: value[:8])
+def test_nothing_odd_in_a_path_or_a_query_is_a_bug(door: Client, site: Site, odd: str) -> None:
+    for path in ITEMS:
+        for method in ("GET", "OPTIONS", "PUT", "DELETE"):
+            answered = door(method, path.format(odd, odd, odd), {"name": "x"} if method == "PUT" else None)
+            assert answered.status in (404, 405), (method, path)
+    for path in ("jobs/batch/", f"{site.table}/activity"):
+        for name in ("page", "page_size", "date_min", "status", "table_id", "name", "own"):
+            assert door("GET", f"{path}?{name}={odd}").status in (200, 400), name
+
+
+WRONG_SETTINGS = [
+    ("project", {"settings": []}, "settings"),
+    ("project", {"description": 5}, "description"),
+    ("project", {"uuid": "me"}, "uuid"),
+    ("table", {"settings": "x"}, "settings"),
+    ("table", {"description": ["x"]}, "description"),
+    ("table", {"settings": {"autoingest": [5]}}, "settings"),
+    ("table", {"settings": {"autoingest": [{"enabled": True, "pattern": "(?=x)"}]}}, "settings"),
+    ("table", {"settings": {"autoingest": [{}] * 101}}, "settings"),
+    ("transform", {"type": "parquet"}, "type"),
+    ("transform", {"settings": None}, "settings"),
+    ("transform", {"settings": {"output_columns": []}}, "settings"),
+    ("transform", {"settings": {"compression": "rar"}}, "settings"),
+    ("transform", {"settings": {"is_default": "perhaps"}}, "settings"),
+]
+
+
+@pytest.mark.parametrize(("what", "changes", "member"), WRONG_SETTINGS)
+def test_a_wrong_change_is_refused_by_its_member_and_changes_nothing(
+    door: Client, site: Site, what: str, changes: dict[str, Any], member: str
+) -> None:
+    path = getattr(site, what)
+    before = door("GET", path).body
+    for method, body in (("PATCH", changes), ("PUT", {**before, **changes})):
+        answered = door(method, path, body)
+        assert (answered.status, list(answered.body)) == (400, [member]), answered.body
+    assert door("GET", path).body == before
 
 
 def test_a_bug_is_told_without_its_insides(

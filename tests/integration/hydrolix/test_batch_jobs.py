@@ -6,45 +6,18 @@ from typing import Any
 
 import pytest
 
-from jobruns.run import Run, RunState
+from hydrolix import batch_jobs
+from jobruns.access import Principal, Role
+from jobruns.run import RunState
 from jobruns.service import work
 from jobruns.service.ports import Ports, UnitRecord
-from jobruns.service.settlement import dispatch_run
 from tests.integration.conftest import RecordingMachine
 from tests.integration.hydrolix.client import Client
 from tests.integration.hydrolix.conftest import TRANSFORM, Site, batch
+from tests.integration.hydrolix.worker import Worker
 
 TABLE = "website.events"
-
-
-class Worker:
-    """Does the work of a job's run step by step, as the ingest functions would report it."""
-
-    def __init__(self, ports: Ports, job: dict[str, Any]) -> None:
-        self.ports = ports
-        self.run_id = job["details"]["job_id"]
-
-    @property
-    def run(self) -> Run:
-        return work.load_run(self.ports, "acme", TABLE, self.run_id)
-
-    def begin(self) -> None:
-        dispatch_run(self.ports, "acme", TABLE, self.run_id, "token")
-        work.begin_listing(self.ports, self.run)
-
-    def list(self, units: int) -> None:
-        work.end_listing(self.ports, self.run, units)
-
-    def index(self, number: int, state: str = "DONE") -> None:
-        work.begin_unit(self.ports, self.run, number)
-        record = UnitRecord(number=number, state=state, rows_loaded=10, bytes_read=99, work_milliseconds=7)
-        work.end_unit(self.ports, self.run, record)
-
-    def succeed(self) -> None:
-        work.conclude_work(self.ports, work.begin_commit(self.ports, self.run, 60))
-
-    def fail(self, message: str) -> None:
-        work.conclude_work(self.ports, self.run, error=message)
+ADMIN = Principal(org="acme", name="JRAKADMINACME", role=Role.ADMIN)
 
 
 @pytest.fixture
@@ -195,6 +168,21 @@ def test_cancel_is_told_at_once_and_never_taken_back(
     assert door("POST", f"jobs/batch/{job['uuid']}/cancel").status == 400
 
 
+def test_a_job_is_pending_while_it_waits_for_its_turn(door: Client, job: dict[str, Any], ports: Ports) -> None:
+    worker = Worker(ports, job)
+    limit = {"max_concurrent_runs": 1, "queueing": True}
+    loaded = ports.jobs.get("acme", TABLE)
+    assert loaded is not None
+    ports.jobs.change(loaded.model_copy(update={**limit, "version": loaded.version + 1}))
+    first, second = (door("POST", "jobs/batch", batch(name)).body for name in ("first", "second"))
+    worker.begin()
+    assert [first["status"], second["status"]] == ["ready", "pending"]
+    assert detail(second) == {"tasks": {"LIST": {"READY": 1}}, "estimated": True, "percent_complete": 0}
+    assert [row["name"] for row in door("GET", "jobs/batch?status=pending").body["results"]] == ["second"]
+    assert "cancel it first" in door("DELETE", f"jobs/batch/{second['uuid']}").body["detail"]
+    assert door("POST", f"jobs/batch/{second['uuid']}/cancel").body["status"] == "canceled"
+
+
 def test_a_job_that_is_committing_cannot_be_canceled(door: Client, job: dict[str, Any], worker: Worker) -> None:
     worker.begin()
     worker.list(0)
@@ -233,6 +221,20 @@ def test_delete_forgets_the_job_but_not_its_run(door: Client, job: dict[str, Any
     assert door("GET", path).status == door("DELETE", path).status == 404
     assert worker.run.state is RunState.STOPPING
     assert door("POST", "jobs/batch", batch()).status == 201, "the name is free again"
+
+
+def test_a_job_that_is_retried_while_it_is_being_deleted_stays(
+    door: Client, job: dict[str, Any], worker: Worker, ports: Ports
+) -> None:
+    worker.begin()
+    worker.fail("a bad day")
+    found = batch_jobs.find_job(ports, ADMIN, job["uuid"])
+    assert door("POST", f"jobs/batch/{job['uuid']}/retry").status == 200
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch_jobs, "find_job", lambda *_: found)
+        answer = door("DELETE", f"jobs/batch/{job['uuid']}")
+    assert (answer.status, list(answer.body)) == (400, ["detail"])
+    assert door("GET", f"jobs/batch/{job['uuid']}").status == 200
 
 
 def test_a_taken_name_or_uuid_starts_nothing(door: Client, job: dict[str, Any], machine: RecordingMachine) -> None:
@@ -286,42 +288,6 @@ def test_both_slash_forms(door: Client, job: dict[str, Any], slash: str) -> None
     assert door("GET", f"jobs/batch{slash}?unknown=1&force_operation=False").body["count"] == 1
     assert door("POST", f"{path}/cancel{slash}").status == 200
     assert door("DELETE", f"{path}{slash}").status == 204
-
-
-def test_lists_are_newest_first_in_both_shapes(door: Client, site: Site) -> None:
-    names = [f"job {number}" for number in range(5)]
-    for name in names:
-        chosen = {"uuid": "ffffffff-3ece-403d-9753-4edd754bef61"} if name == "job 2" else {}
-        assert door("POST", "jobs/batch", {**batch(name), **chosen}).status == 201
-    for off in ("False", "false", "0"):
-        assert [row["name"] for row in door("GET", f"jobs/batch/?pagination={off}").body] == names[::-1]
-    first = door("GET", "jobs/batch/?page_size=2&x=y").body
-    assert {name: first[name] for name in ("count", "current", "num_pages", "previous")} == {
-        "count": 5,
-        "current": 1,
-        "num_pages": 3,
-        "previous": None,
-    }
-    assert first["next"] == "https://api.example.test/config/v1/orgs/acme/jobs/batch/?page_size=2&x=y&page=2"
-    last = door("GET", "jobs/batch/?page_size=2&page=3").body
-    assert [row["name"] for row in last["results"]] == ["job 0"]
-    assert last["next"] is None
-    for page in ("4", "0", "-1", "x", "²", "9" * 30):
-        answer = door("GET", f"jobs/batch/?page_size=2&page={page}")
-        assert (answer.status, answer.body) == (404, {"detail": "Invalid page."}), page
-    assert door("GET", "jobs/batch/?page_size=zero").body["num_pages"] == 1
-
-
-def test_an_empty_list(door: Client) -> None:
-    assert door("GET", "jobs/batch/?pagination=False").body == []
-    assert door("GET", "jobs/batch").body == {
-        "count": 0,
-        "next": None,
-        "previous": None,
-        "current": 1,
-        "num_pages": 1,
-        "results": [],
-    }
 
 
 def test_reads_cost_what_the_design_allows(door: Client, site: Site, calls: Callable[[], Counter[str]]) -> None:

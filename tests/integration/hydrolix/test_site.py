@@ -1,13 +1,17 @@
 """Projects, tables and transforms, and the continuous ingest set on a table."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from jobruns.access import Role
+from jobruns.errors import UnavailableError
 from jobruns.service.ports import Ports
 from jobruns.service.watches import list_watches
-from tests.integration.hydrolix.client import Client
-from tests.integration.hydrolix.conftest import CSV_COLUMNS, TRANSFORM, Site
+from tests.integration.conftest import RecordingLake
+from tests.integration.hydrolix.client import Client, call, http_event
+from tests.integration.hydrolix.conftest import CSV_COLUMNS, TRANSFORM, Site, batch
 
 
 def transform(name: str, **settings: Any) -> dict[str, Any]:
@@ -82,13 +86,15 @@ def test_a_table_shows_all_its_settings(door: Client, site: Site) -> None:
 
 
 def test_table_settings_are_merged_deeply(door: Client, site: Site) -> None:
-    first = door("PATCH", site.table, {"settings": {"age": {"max_age_days": "5"}, "own": {"a": 1}}})
+    typed = {"age": {"max_age_days": "5"}, "merge": {"enabled": "false"}, "own": {"a": "1"}, "shard_key": "7"}
+    first = door("PATCH", site.table, {"settings": typed})
     second = door("PATCH", site.table, {"settings": {"own": {"b": 2}, "sort_keys": ["value"]}})
     assert (first.status, second.status) == (200, 200)
     settings = second.body["settings"]
-    assert settings["age"] == {"max_age_days": "5"}
-    assert settings["own"] == {"a": 1, "b": 2}
-    assert settings["merge"] == {"enabled": True}
+    assert settings["age"] == {"max_age_days": 5}, "a number that came as text"
+    assert settings["merge"] == {"enabled": False}
+    assert (settings["own"], settings["shard_key"]) == ({"a": "1", "b": 2}, "7"), "text that may be meant as text"
+    assert settings["reaper"] == {"max_age_days": 1}
     replaced = door("PUT", f"{site.table}/", {"name": "events", "settings": {"own": 3}}).body["settings"]
     assert (replaced["own"], replaced["sort_keys"]) == (3, [])
     assert list(door("PATCH", site.table, {"name": "other"}).body) == ["name"]
@@ -173,3 +179,132 @@ def test_a_transform_is_shown_as_it_was_sent(door: Client, site: Site) -> None:
     assert door("GET", path).body == renamed
     assert list(door("PATCH", path, {"name": "csv"}).body) == ["name"], "another has this name"
     assert door("PUT", path, {"name": "renamed"}).status == 400
+
+
+def test_a_transform_may_be_changed_by_numbers_and_booleans_as_text(door: Client, site: Site) -> None:
+    typed = {"format_details": {"skip_head": "3", "delimiter": ";", "own": "4"}, "is_default": "true"}
+    changed = door("PATCH", site.transform, {"settings": typed})
+    assert changed.status == 200, changed.body
+    assert changed.body["settings"]["format_details"] == {"skip_head": 3, "delimiter": ";", "own": "4"}
+    assert changed.body["settings"]["output_columns"] == CSV_COLUMNS
+    assert door("GET", site.transform).body == changed.body
+    wrong = door("PATCH", site.transform, {"settings": {"format_details": {"skip_head": "many"}}})
+    assert (wrong.status, list(wrong.body["settings"]["format_details"])) == (400, ["skip_head"])
+    assert door("PUT", site.transform, {**TRANSFORM, "settings": typed}).status == 400, "a whole document has its types"
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_truncate_empties_the_table_and_says_how_many_files_it_had(
+    door: Client, site: Site, lake_tables: RecordingLake, slash: str
+) -> None:
+    table_id = site.table.rpartition("/")[2]
+    lake_tables.files[table_id] = 3
+    answer = door("POST", f"{site.table}/truncate{slash}")
+    assert (answer.status, answer.body) == (200, {"deactivated_partitions": 3})
+    assert door("POST", f"{site.table}/truncate").body == {"deactivated_partitions": 0}
+    assert lake_tables.calls == [("truncate", table_id)] * 2
+    lake_tables.failure = UnavailableError("the function that changes tables did not answer in time")
+    refused = door("POST", f"{site.table}/truncate")
+    assert (refused.status, "in time" in refused.body["detail"]) == (503, True)
+
+
+def test_only_who_may_define_a_table_may_empty_it(key: Callable[..., Client], door: Client, site: Site) -> None:
+    for role in (Role.READER, Role.REPORTER, Role.OPERATOR):
+        assert key(role)("POST", f"{site.table}/truncate").status == 403
+    assert Client(key(org="other").token, "acme")("POST", f"{site.table}/truncate").status == 403
+
+
+def fields_of(door: Client, path: str, method: str) -> dict[str, Any]:
+    answer = door("OPTIONS", path)
+    assert answer.status == 200, answer.body
+    fields: dict[str, Any] = answer.body["actions"][method]
+    return fields
+
+
+def flatten(fields: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat = {}
+    for name, described in fields.items():
+        assert isinstance(described["read_only"], bool)
+        flat[f"{prefix}{name}"] = described["type"]
+        flat.update(flatten(described.get("children", {}), f"{prefix}{name}."))
+    return flat
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_options_describe_what_may_be_sent(door: Client, site: Site, slash: str) -> None:
+    project = fields_of(door, f"projects{slash}", "POST")
+    assert project["name"] == {
+        "type": "string",
+        "required": True,
+        "read_only": False,
+        "label": "Name",
+        "max_length": 64,
+        "min_length": 1,
+    }
+    assert project["url"]["read_only"]
+    table = flatten(fields_of(door, f"{site.project}/tables{slash}", "POST"))
+    assert (
+        table.items()
+        >= {
+            "type": "choice",
+            "settings": "nested object",
+            "settings.autoingest": "list",
+            "settings.stream.hot_data_max_open_seconds": "integer",
+            "settings.merge.enabled": "boolean",
+        }.items()
+    )
+    transform = flatten(fields_of(door, f"{site.table}/transforms{slash}", "POST"))
+    assert (
+        transform.items()
+        >= {
+            "type": "choice",
+            "settings.output_columns": "list",
+            "settings.format_details.skip_head": "integer",
+            "settings.is_default": "boolean",
+            "settings.sample_data": "field",
+        }.items()
+    )
+    job = flatten(fields_of(door, f"jobs/batch{slash}", "POST"))
+    assert (
+        job.items()
+        >= {
+            "settings.max_files": "integer",
+            "settings.dry_run": "boolean",
+            "settings.source.table": "string",
+            "settings.source.settings.url": "string",
+            "details": "field",
+        }.items()
+    )
+
+
+def test_options_of_an_item_are_those_of_its_list(door: Client, site: Site) -> None:
+    for item in (site.project, site.table, site.transform):
+        assert fields_of(door, item, "PUT") == fields_of(door, item.rpartition("/")[0], "POST")
+
+
+def test_every_member_that_is_shown_is_described(door: Client, site: Site) -> None:
+    for item in (site.project, site.table, site.transform):
+        described = fields_of(door, item, "PUT")
+        document = door("GET", item).body
+        assert described.keys() >= document.keys()
+        assert described["settings"]["children"].keys() >= document["settings"].keys()
+        sent = {name for name, field in described.items() if not field["read_only"]}
+        assert door("PUT", item, {name: document[name] for name in sent}).status == 200
+    job = door("POST", "jobs/batch", batch()).body
+    assert fields_of(door, "jobs/batch", "POST").keys() >= job.keys()
+
+
+def test_a_stage_of_the_api_is_in_every_link(door: Client, site: Site) -> None:
+    def send(path: str) -> Any:
+        event = http_event("GET", f"/staged/config/v1/orgs/acme/{path}", authorization=f"Bearer {door.token}")
+        event["requestContext"]["stage"] = "staged"
+        return call(event)
+
+    base = "https://api.example.test/staged/config/v1/orgs/acme"
+    for item in (site.project, site.table, site.transform):
+        assert send(f"{item}/").body["url"] == f"{base}/{item}/"
+    door("POST", f"{site.project}/tables", {"name": "other"})
+    page = send(f"{site.project}/tables/?page_size=1").body
+    assert page["next"] == f"{base}/{site.project}/tables/?page_size=1&page=2"
+    assert send("nothing").status == 404
+    assert door("GET", site.project).body["url"] == f"{base.replace('/staged', '')}/{site.project}/"
