@@ -1,0 +1,1 @@
+"""The PostgREST door: tables of runs under ``/postgrest``."""

@@ -1,0 +1,53 @@
+"""The relation ``jobs``: nine columns, and the rule its rows follow on every write."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pgrest.columns import Check, Column, ColumnType, Default, Relation
+
+STATUSES = ("in_progress", "success", "error")
+ENDED = frozenset({"success", "error"})
+
+_NAME_BYTES = 1020  # a job's name has 255 characters at most, and UTF-8 needs up to four bytes for each
+_PLACE_BYTES = 2048
+_MESSAGE_BYTES = 100_000  # an item of DynamoDB holds 400 KB, and the run has more to keep than this
+
+JOBS = Relation(
+    name="jobs",
+    columns=(
+        Column("id", ColumnType.INTEGER, nullable=False, default=Default.SERIAL, description="Number of the run."),
+        Column("name", ColumnType.TEXT, nullable=False, max_bytes=_NAME_BYTES, description="Name of the job."),
+        Column(
+            "start_date",
+            ColumnType.TIMESTAMPTZ,
+            nullable=False,
+            default=Default.NOW,
+            description="When the run began.",
+        ),
+        Column("end_date", ColumnType.TIMESTAMPTZ, description="When it ended."),
+        Column("message", ColumnType.TEXT, max_bytes=_MESSAGE_BYTES, description="What there is to say about it."),
+        Column(
+            "status",
+            ColumnType.TEXT,
+            nullable=False,
+            default="in_progress",
+            description="One of: in_progress, success, error.",
+        ),
+        Column("records_processed", ColumnType.INTEGER, description="How many records it processed."),
+        Column("source", ColumnType.TEXT, nullable=False, max_bytes=_PLACE_BYTES, description="Where from."),
+        Column("destination", ColumnType.TEXT, nullable=False, max_bytes=_PLACE_BYTES, description="Where to."),
+    ),
+    key="id",
+    checks=(Check("jobs_status_check", "status", STATUSES),),
+    description="Runs of jobs and their outcome.",
+)
+
+
+def fill_end(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Give a written row its end where it has ended and does not say when.
+
+    PostgreSQL puts null before every date in a descending order: a success without an end would be the latest for ever.
+    """
+    ended = row["status"] in ENDED and row["end_date"] is None
+    return {**row, "end_date": now} if ended else dict(row)
