@@ -49,8 +49,11 @@ test: lint
 test-slow: $(STAMP)
 	$(BIN)/pytest -q -m slow tests
 
+# Some ten minutes: beside the bare libraries, many small files beside few large ones, and one file of 5 GB.
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.many
+	$(BIN)/python -m tests.bench.large
 
 clean:
 	rm -rf $(VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

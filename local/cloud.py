@@ -140,9 +140,12 @@ class Cloud:
             self._faults.strike(fault, call)
             raise DropConnectionError
         body = environ["wsgi.input"].read()
+        answer: Iterable[bytes] | None = None
         if (service, operation) == ("lambda", "Invoke"):
-            answer: Iterable[bytes] = self._invoke(environ, body, start_response)
-        else:
+            answer = self._invoke(environ, body, start_response)
+        elif (service, operation) == ("s3", "GetObject"):
+            answer = self._give_object(environ, start_response)
+        if answer is None:
             answer = self._ask_moto(environ, body, service, start_response)
         if fault is not None and call is not None:
             self._faults.strike(fault, call)
@@ -161,6 +164,12 @@ class Cloud:
             return list(self._moto(environ, start_response))
         with _locks[service]:
             return list(self._moto(environ, start_response))
+
+    def _give_object(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes] | None:
+        from local.emulator.objects import give_object
+
+        with _locks["s3"]:
+            return give_object(self.account, environ, start_response)
 
     def _invoke(self, environ: Environ, body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:
         function = unquote(environ["PATH_INFO"].split("/")[-2])

@@ -12,7 +12,7 @@ import logging
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from http.server import HTTPServer
 from typing import Any
 
@@ -71,6 +71,11 @@ class KeepAliveHandler(WSGIRequestHandler):
 
         try:
             result = self.server.app(environ, start_response)
+            if isinstance(result, Generator):
+                self._drain(body)
+                status, headers = head
+                self._write_pieces(status, headers, result)
+                return
             try:
                 payload = b"".join(result)
             finally:
@@ -107,6 +112,17 @@ class KeepAliveHandler(WSGIRequestHandler):
                 return
             left -= read
         self.close_connection = True
+
+    def _write_pieces(self, status: str, headers: list[tuple[str, str]], pieces: Generator[bytes]) -> None:
+        """Send an answer that says its length as it comes; who asked sees by that length where it breaks off."""
+        lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
+        with contextlib.closing(pieces):
+            try:
+                self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+                for piece in pieces:
+                    self.wfile.write(piece)
+            except OSError:
+                self.close_connection = True
 
     def _write(self, status: str, headers: list[tuple[str, str]], payload: bytes) -> None:
         code = int(status.partition(" ")[0])

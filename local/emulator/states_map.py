@@ -3,7 +3,7 @@
 moto counts child executions that fail and then lets the map succeed; AWS fails it with
 ``States.ExceedToleratedFailureThreshold``, with the first failure unless the state tolerates more. moto's workers
 call themselves for each item, so that about a thousand items end the thread; and a map whose execution is stopped
-never ends.
+never ends. The outputs of all items together may be as large as they like, where AWS has the same limit as for a task.
 """
 
 from datetime import UTC, datetime
@@ -20,15 +20,28 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.item
     distributed_item_processor_worker as item_worker,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import JobPool
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map import StateMap
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.quotas import is_within_size_quota
 
 _THRESHOLD = StatesErrorNameType.StatesExceedToleratedFailureThreshold
+_LIMIT = StatesErrorNameType.StatesStatesDataLimitExceeded
 
 
 def apply() -> None:
     """Replace how items are handed to workers."""
     DistributedIterationComponent._map_run = _map_run  # noqa: SLF001 - moto offers no other way in
     item_worker.DistributedItemProcessorWorker.eval = _work
+    execute = StateMap._eval_execution  # noqa: SLF001 - as above
+
+    def execute_within_limit(state: Any, env: Any) -> None:
+        execute(state, env)
+        # A ResultWriter has left only the name of what it wrote.
+        if not is_within_size_quota(env.stack[-1]):
+            cause = f"The state '{state.name}' has an output larger than the maximum number of bytes service limit"
+            raise _failed(env, _LIMIT, cause)
+
+    StateMap._eval_execution = execute_within_limit  # noqa: SLF001 - as above
 
 
 def _map_run(component: Any, env: Any, eval_input: Any) -> None:
@@ -72,12 +85,15 @@ def _exceeded(record: Any, total: int) -> bool:
 
 
 def _threshold_exceeded(env: Any) -> FailureEventException:
-    cause = "The specified tolerated failure threshold was exceeded"
-    details = MapRunFailedEventDetails(error=_THRESHOLD.to_name(), cause=cause)
+    return _failed(env, _THRESHOLD, "The specified tolerated failure threshold was exceeded")
+
+
+def _failed(env: Any, error: Any, cause: str) -> FailureEventException:
+    details = MapRunFailedEventDetails(error=error.to_name(), cause=cause)
     return FailureEventException(
         failure_event=FailureEvent(
             env=env,
-            error_name=StatesErrorName(typ=_THRESHOLD),
+            error_name=StatesErrorName(typ=error),
             event_type=HistoryEventType.MapRunFailed,
             event_details=EventDetails(mapRunFailedEventDetails=details),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
-from jobruns.transform import Compression
+from jobruns.formats import Compression
 from jobruns_data.catalog import TableTarget, ensure_table, open_catalog
 from jobruns_data.commit import commit_run
 from jobruns_data.index import index_unit

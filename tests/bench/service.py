@@ -35,6 +35,11 @@ _DATATYPES: dict[str, dict[str, Any]] = {
     "amount_cents": {"type": "int64"},
     "note": {"type": "string"},
 }
+COLUMNS: list[dict[str, Any]] = [
+    {"name": name, "datatype": {**datatype, "source": {"from_input_field": name}}}
+    for name, datatype in _DATATYPES.items()
+]
+"""The measured rows as a transform of the door has them."""
 
 
 class Service:
@@ -53,11 +58,7 @@ class Service:
 
     def prepare(self, path: Path) -> None:
         """Make the table and upload the file."""
-        columns = [
-            {"name": name, "datatype": {**datatype, "source": {"from_input_field": name}}}
-            for name, datatype in _DATATYPES.items()
-        ]
-        self._door.make_table("bench", "readings", columns=columns)
+        self._door.make_table("bench", "readings", columns=COLUMNS)
         self._door.s3.upload_file(str(path), self._door.landing, f"bench/{path.name}")
 
     def ingest(self, rows: int) -> Measured:

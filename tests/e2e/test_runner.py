@@ -300,6 +300,12 @@ def test_distributed_map_reads_its_items_from_s3(tiny: Runner) -> None:
     assert json.loads(result["output"])[1099] == {"do": "map", "unit": 1099}
 
 
+def test_distributed_map_whose_outputs_are_too_much_together_fails(tiny: Runner) -> None:
+    _, arn = start(tiny, do="map", key=put_units(tiny, ["x" * 20_000] * 20))
+    result = ended(tiny, arn)
+    assert (result["status"], result["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+
 def test_distributed_map_fails_with_the_first_item_that_fails(tiny: Runner) -> None:
     _, arn = start(tiny, do="map", key=put_units(tiny, [1, "bad", 3]))
     result = ended(tiny, arn)

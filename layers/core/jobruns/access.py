@@ -217,9 +217,7 @@ class Credential(BaseModel):
         if now.timestamp() >= float(claims["exp"]):
             raise NotAuthenticatedError(_REFUSED)
         actor = claims.get("act", {}).get("sub")
-        return cls(
-            key_id=str(claims["sub"]), expires_at=datetime.fromtimestamp(float(claims["exp"]), UTC), actor=actor
-        )
+        return cls(key_id=str(claims["sub"]), expires_at=datetime.fromtimestamp(float(claims["exp"]), UTC), actor=actor)
 
     @classmethod
     def from_basic(cls, encoded: str) -> "Credential":

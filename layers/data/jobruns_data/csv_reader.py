@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +31,7 @@ Parsers = dict[tuple[str, ...] | int, "BlockParser"]
 """Parsers by the header; by the number of fields where there is none."""
 
 _MAX_PARSERS: Final = 16
+_BLANK_LINES: Final = re.compile(rb"(?:\r?\n)++")
 
 
 def read_csv(stream: Readable, transform: Transform) -> Iterator[Rows]:
@@ -91,6 +93,10 @@ def _first_record(
     """Take the first record that is neither empty nor a comment; gives what is to be parsed, and its fields."""
     at, line = 0, block.line
     while at < len(block.data):
+        if (blank := _BLANK_LINES.match(block.data, at)) is not None:
+            line += block.data.count(b"\n", at, blank.end())
+            at = blank.end()
+            continue
         match = grammar.record.match(block.data, at)
         end = match.end() if match is not None else len(block.data)
         raw = block.data[at:end]

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pyiceberg.table import Table
 
 from jobruns.transform import Transform
+from jobruns_data.ahead import READ_AHEAD, ReadAhead
 from jobruns_data.catalog import TableTarget
 from jobruns_data.errors import UnreadableFileError
 from jobruns_data.packing import Unpacked
-from jobruns_data.readers import read_rows
+from jobruns_data.readers import RowReader
 from jobruns_data.rejects import RejectSink
-from jobruns_data.source import ObjectStream
+from jobruns_data.rows import Rows
 from jobruns_data.units import FailedFile, SourceFile, UnitResult, WrittenFile
 from jobruns_data.writer import LOT_BYTES, RunWriter
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 __all__ = ["index_unit"]
 
 
-def index_unit(
+def index_unit(  # noqa: PLR0913 - each setting of a load is one
     table: Table,
     target: TableTarget,
     transform: Transform,
@@ -29,6 +34,9 @@ def index_unit(
     unit: int,
     rejects: RejectSink,
     write: bool = True,
+    client: S3Client | None = None,
+    read_ahead: int = READ_AHEAD,
+    max_file_rows: int = 0,
     lot_bytes: int = LOT_BYTES,
 ) -> UnitResult:
     """Read the files of a unit and write their good rows as data files that no reader of the table sees yet.
@@ -50,7 +58,11 @@ def index_unit(
         Made for the same run and unit.
     write : bool
         False to read, count and reject only, for a dry run.
-    lot_bytes : int
+    client : S3Client, optional
+        What the files are read with; left out, the process's own.
+    read_ahead : int
+        See `ReadAhead`. The result is the same whatever it is.
+    max_file_rows, lot_bytes : int
         See `RunWriter`.
 
     Returns
@@ -66,22 +78,30 @@ def index_unit(
     """
     failed: list[FailedFile] = []
     loaded = bytes_read = 0
-    with RunWriter(table, target.run_prefix(run_id), lot_bytes=lot_bytes) as writer:
-        for file in files:
-            stream = ObjectStream(file)
+    with (
+        RunWriter(table, target.run_prefix(run_id), lot_bytes=lot_bytes, max_file_rows=max_file_rows) as writer,
+        ReadAhead(files, read_ahead, client) as opened,
+    ):
+
+        def take(url: str, rows: Rows) -> None:
+            nonlocal loaded
+            loaded += rows.batch.num_rows
+            rejects.add(url, rows.rejects)
+            if write and not failed:
+                writer.add(rows.batch)
+
+        reader = RowReader(transform, take)
+        for file, stream in opened:
             unpacked = Unpacked(stream, transform.compression, packed_bytes=file.size)
             try:
-                for rows in read_rows(unpacked, transform):
-                    loaded += rows.batch.num_rows
-                    rejects.add(file.url, rows.rejects)
-                    if write and not failed:
-                        writer.add(rows.batch)
+                reader.read(file.url, unpacked)
             except UnreadableFileError as error:
                 failed.append(FailedFile(url=file.url, reason=error.message))
                 writer.discard()
             finally:
                 unpacked.close()
             bytes_read += stream.bytes_read
+        reader.finish()
         rejects.flush()
         data_files = [] if failed or not write else writer.finish()
     return UnitResult(

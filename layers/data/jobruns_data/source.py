@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Final, Protocol
 
 from botocore.exceptions import (
@@ -15,6 +16,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
 from jobruns_data.aws import s3_client
+from jobruns_data.direct import DirectReader
 from jobruns_data.errors import UnreadableFileError
 from jobruns_data.units import SourceFile
 
@@ -72,7 +74,16 @@ class ObjectStream(io.RawIOBase):
         self._length: int | None = None
         self._broken = 0
         self._position = 0
+        self._ahead: Future[bytes] | None = None
+        self._head = b""
         self.bytes_read = 0
+
+    def fetch(self, threads: Executor, direct: DirectReader, limit: int) -> None:
+        """Begin to take in the object, or its first `limit` bytes, in one of the threads.
+
+        What goes wrong there is raised by the first read.
+        """
+        self._ahead = threads.submit(self._fetch, direct, limit)
 
     def readable(self) -> bool:
         """Whether it can be read: always."""
@@ -84,6 +95,7 @@ class ObjectStream(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Go on reading somewhere else; the object's size is that which it was listed with."""
+        self._settle()
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}[whence]
         target = start + offset
         if target < 0:
@@ -106,6 +118,8 @@ class ObjectStream(io.RawIOBase):
 
     def close(self) -> None:
         """Let the connection go."""
+        if self._ahead is not None:
+            self._ahead.cancel()
         self._let_go()
         super().close()
 
@@ -115,23 +129,47 @@ class ObjectStream(io.RawIOBase):
             self._body = None
 
     def _read(self, size: int) -> bytes:
+        self._settle()
+        if self._position < len(self._head):
+            data = self._head[self._position : self._position + size]
+        else:
+            data = self._receive(size, self._position)
+        self._position += len(data)
+        self.bytes_read += len(data)
+        return data
+
+    def _settle(self) -> None:
+        """Wait for what is fetched ahead."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            self._head = ahead.result()
+
+    def _fetch(self, direct: DirectReader, limit: int) -> bytes:
+        whole = direct.get(self._file, limit)
+        if whole is not None:
+            self._length = len(whole)
+            return whole
+        content = b""
+        while len(content) < limit and (piece := self._receive(limit - len(content), len(content))):
+            content = content + piece if content else piece
+        return content
+
+    def _receive(self, size: int, position: int) -> bytes:
         while True:
             try:
                 if self._body is None:
-                    if self._position and self._position >= self._end:
+                    if position and position >= self._end:
                         return b""  # S3 refuses a range that begins at the end
-                    self._open()
+                    self._open(position)
                 data: bytes = self._body.read(size)  # type: ignore[union-attr]  # _open sets it
-                if not data and size and self._position < self._end:
-                    raise IncompleteReadError(actual_bytes=self._position, expected_bytes=self._end)
+                if not data and size and position < self._end:
+                    raise IncompleteReadError(actual_bytes=position, expected_bytes=self._end)
             except _BROKEN as error:
                 self._body = None
                 self._broken += 1
                 if self._broken > _RESUMES:
                     raise UnreadableFileError(f"the connection broke {self._broken} times: {error}") from error
                 continue
-            self._position += len(data)
-            self.bytes_read += len(data)
             return data
 
     @property
@@ -139,14 +177,14 @@ class ObjectStream(io.RawIOBase):
         """Where the object ends: as S3 said when it was opened, before that as it was listed."""
         return self._file.size if self._length is None else self._length
 
-    def _open(self) -> None:
+    def _open(self, position: int) -> None:
         request: dict[str, str] = {"Bucket": self._file.bucket, "Key": self._file.key}
         if self._etag is not None:
             request["IfMatch"] = self._etag
         if self._file.version_id is not None:
             request["VersionId"] = self._file.version_id
-        if self._position:
-            request["Range"] = f"bytes={self._position}-"
+        if position:
+            request["Range"] = f"bytes={position}-"
         try:
             answer = self._client.get_object(**request)  # type: ignore[arg-type]  # only the literal keys above
         except ClientError as error:
@@ -157,7 +195,7 @@ class ObjectStream(io.RawIOBase):
             raise UnreadableFileError(f"S3 cannot be asked: {error}") from error
         self._etag = answer["ETag"]
         if self._length is None:
-            self._length = self._position + answer["ContentLength"]
+            self._length = position + answer["ContentLength"]
         self._body = answer["Body"]  # type: ignore[assignment]  # StreamingBody reads and closes alike
 
 

@@ -27,6 +27,9 @@ __all__ = ["RunWriter"]
 LOT_BYTES = 64 << 20
 """Arrow bytes kept before they are written; about a fifth of it arrives in S3."""
 
+_GATHERED_BYTES = 1 << 20
+"""Batches of small files are put together up to this before they are sorted by partition: each costs the same there."""
+
 
 class RunWriter:
     """Collects batches, writes data files below the run's own prefix.
@@ -39,11 +42,13 @@ class RunWriter:
         ``s3://…`` below which the files go.
     lot_bytes : int
         Arrow bytes to keep before writing.
+    max_file_rows : int
+        Rows a data file has at most; 0 for as many as a lot has of its partition.
 
     Use as a context manager; on an error nothing more is written.
     """
 
-    def __init__(self, table: Table, prefix: str, *, lot_bytes: int = LOT_BYTES) -> None:
+    def __init__(self, table: Table, prefix: str, *, lot_bytes: int = LOT_BYTES, max_file_rows: int = 0) -> None:
         self._io = table.io
         self._metadata = table.metadata.model_copy(
             update={
@@ -58,6 +63,9 @@ class RunWriter:
         self._spec = self._metadata.spec()
         self._schema = self._metadata.schema()
         self._lot_bytes = lot_bytes
+        self._max_file_rows = max_file_rows
+        self._gathered: list[pa.RecordBatch] = []
+        self._gathered_bytes = 0
         self._kept: dict[tuple[object, ...], list[pa.RecordBatch]] = defaultdict(list)
         self._kept_bytes = 0
         self._uuid = uuid.uuid4()
@@ -78,14 +86,16 @@ class RunWriter:
         """Take rows over. May wait for an earlier lot to be written, and raises what that met."""
         if not batch.num_rows:
             return
-        for key, part in self._split(batch):
-            self._kept[key].append(part)
-        self._kept_bytes += batch.nbytes
+        self._gathered.append(batch)
+        self._gathered_bytes += batch.nbytes
+        if self._gathered_bytes >= min(_GATHERED_BYTES, self._lot_bytes):
+            self._sort_in()
         if self._kept_bytes >= self._lot_bytes:
             self._flush()
 
     def discard(self) -> None:
         """Forget the rows kept and the files written."""
+        self._gathered, self._gathered_bytes = [], 0
         self._kept.clear()
         self._kept_bytes = 0
         self._settle()
@@ -93,9 +103,19 @@ class RunWriter:
 
     def finish(self) -> list[DataFile]:
         """Write what is left and return every file of the unit."""
+        self._sort_in()
         self._flush()
         self._settle()
         return self._files
+
+    def _sort_in(self) -> None:
+        """Put what is gathered to the rows of its partitions."""
+        gathered, self._gathered = self._gathered, []
+        self._kept_bytes += self._gathered_bytes
+        self._gathered_bytes = 0
+        if gathered:
+            for key, part in self._split(gathered[0] if len(gathered) == 1 else pa.concat_batches(gathered)):
+                self._kept[key].append(part)
 
     def _flush(self) -> None:
         self._settle()
@@ -147,7 +167,8 @@ class RunWriter:
                 record_batches=batches,
                 partition_key=self._partition_key(key),
             )
-            for key, batches in kept.items()
+            for key, all_batches in kept.items()
+            for batches in _by_rows(all_batches, self._max_file_rows)
         )
         return list(write_file(io=self._io, table_metadata=self._metadata, tasks=tasks))
 
@@ -162,3 +183,24 @@ class RunWriter:
             partition_spec=self._spec,
             schema=self._schema,
         )
+
+
+def _by_rows(batches: list[pa.RecordBatch], limit: int) -> Iterator[list[pa.RecordBatch]]:
+    """Give the rows of the batches in their order, in lists of `limit` rows."""
+    if not limit:
+        yield batches
+        return
+    some: list[pa.RecordBatch] = []
+    room = limit
+    for batch in batches:
+        start = 0
+        while start < batch.num_rows:
+            part = batch.slice(start, room)
+            some.append(part)
+            start += part.num_rows
+            room -= part.num_rows
+            if not room:
+                yield some
+                some, room = [], limit
+    if some:
+        yield some

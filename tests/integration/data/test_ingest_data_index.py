@@ -16,7 +16,8 @@ import botocore.response
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from jobruns.transform import Column, ColumnType, Compression, JsonFormat, Transform
+from jobruns.formats import Compression, JsonFormat
+from jobruns.transform import Column, ColumnType, Transform
 from jobruns_data.aws import s3_client
 from jobruns_data.commit import commit_run
 from jobruns_data.units import SourceFile
@@ -62,11 +63,20 @@ def test_a_query_on_the_primary_timestamp_opens_only_its_month(lake: Lake) -> No
 
 def test_lots_keep_memory_bounded_and_lose_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobruns_data.blocks.cut_blocks.__kwdefaults__", {"skip_lines": 0, "block_bytes": 2000})
+    monkeypatch.setattr("jobruns_data.readers._TOGETHER_BYTES", 1)
     text = HEADER + "".join(lines(d * 100, d * 100 + 100, 1 + d % 3) for d in range(10))
     result = lake.index(lake.put("a.csv", text), lot_bytes=4000)
     assert len(result.data_files) > 6
     commit_run(lake.catalog, lake.target, "run-1", [result])
     assert [row["id"] for row in lake.rows()] == list(range(1000))
+
+
+def test_no_data_file_has_more_rows_than_were_asked_for(lake: Lake) -> None:
+    files = [lake.put(f"{d}.csv", HEADER + lines(d * 100, d * 100 + 100, 1 + d % 2)) for d in range(5)]
+    result = lake.index(*files, max_file_rows=70)
+    assert sorted(file.record_count for file in result.data_files) == [20, 60, 70, 70, 70, 70, 70, 70]
+    commit_run(lake.catalog, lake.target, "run-1", [result])
+    assert [row["id"] for row in lake.rows()] == list(range(500))
 
 
 def test_bad_rows_go_to_the_rejects_and_the_others_are_loaded(lake: Lake) -> None:
@@ -164,7 +174,7 @@ PACKED = gzip.compress((HEADER + lines(0, 5000)).encode(), mtime=0)  # tests are
     [
         (PACKED[:-20], "gzip", "ends too early"),
         (PACKED[:40], "gzip", "ends too early"),
-        (PACKED[:1], "gzip", "is not gzip"),
+        (PACKED[:1], "gzip", "corrupt"),
         (PACKED[:2000] + b"\0\1\2" * 50 + PACKED[2150:], "gzip", "corrupt"),
         ((HEADER + lines(0, 5)).encode(), "gzip", "is not gzip; set the transform's compression to none"),
         (PACKED, "none", "is not UTF-8"),
@@ -184,6 +194,7 @@ def test_a_file_that_cannot_be_read_fails_with_a_reason(lake: Lake, data: bytes,
 
 
 def test_what_was_written_before_a_failure_is_not_named(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobruns_data.readers._TOGETHER_BYTES", 1)
     good = lake.put("good", HEADER + lines(0, 100))
     result = lake.index(good, lake.put("bad", b"\xff"), lot_bytes=1)
     assert result.data_files == ()
@@ -209,7 +220,7 @@ def test_a_forbidden_object_fails_the_file(lake: Lake, faults: Faults) -> None:
     )
     lake.table()
     faults.arm("GetObject", nth=2, error=denied)  # the first reads the table's metadata
-    (failed,) = lake.index(file).failed
+    (failed,) = lake.index(file, read_ahead=0).failed
     assert "allow this service's role s3:GetObject" in failed.reason
 
 
@@ -239,7 +250,7 @@ def test_a_connection_that_keeps_breaking_fails_the_file(lake: Lake, monkeypatch
 
     monkeypatch.setattr(Lake, "table", lambda self: table)
     monkeypatch.setattr(botocore.response.StreamingBody, "read", breaking)
-    (failed,) = lake.index(file).failed
+    (failed,) = lake.index(file, read_ahead=0).failed
     assert "the connection broke 6 times" in failed.reason
 
 
@@ -252,7 +263,7 @@ def test_a_dry_run_counts_and_rejects_and_writes_nothing(lake: Lake) -> None:
 
 
 def test_every_type_reads_back_from_the_table(lake: Lake) -> None:
-    kinds = [kind for kind in ColumnType if kind is not ColumnType.TIMESTAMP]
+    kinds = [kind for kind in ColumnType if kind is not ColumnType.TIMESTAMP and not kind.nested]
     values: dict[str, object] = {
         kind.value: kind.integer_range[1] if kind.integer_range else None for kind in kinds
     } | {"boolean": True, "double": 0.1, "string": "é", "json": {"a": [1]}}
