@@ -104,9 +104,7 @@ def finish_run(ports: Ports, run: Run, actor: str) -> None:
     if run.bookmark_option is BookmarkOption.ENABLE:
         # Before anything that starts another run, which would read the bookmark.
         conclude_bookmark(ports, run)
-    if run.state is RunState.SUCCEEDED:
-        ports.runs.mark_last_success(run)
-    else:
+    if run.state is not RunState.SUCCEEDED:
         executor.stop(run)
     executor.settle(run)
     retry = retry_failed(ports, run, actor)

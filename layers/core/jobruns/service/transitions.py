@@ -1,6 +1,11 @@
-"""The one place that moves a run: decide by the lifecycle, write on condition, decide again if somebody was faster."""
+"""The one place that moves a run: decide by the lifecycle, write on condition, decide again if somebody was faster.
+
+A run that has no number yet gets one when it begins, which it may do by ending: a report may overtake the dispatcher.
+One that never begins gets none. What is taken from the counter by whoever is too late is a gap.
+"""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 from jobruns.errors import StaleWriteError
@@ -58,9 +63,13 @@ def move(ports: Ports, run: Run, event: Event, actor: str, *, slots: int | None 
     ConcurrentRunsExceededError
         The event takes a slot and none is free.
     """
+    number = None
     for _ in range(MAX_TRIES):
         now = ports.clock()
         decision = apply(run, event, now)
+        if decision.after.number is None and decision.after.started_at is not None and decision.applied:
+            number = number or ports.runs.reserve_numbers(run.org)
+            decision = replace(decision, after=decision.after.model_copy(update={"number": number}))
         kind = type(event).__name__
         if not decision.applied:
             ignored = run_event(run, kind, now, actor, applied=False, message=decision.reason)
@@ -89,7 +98,9 @@ def end(ports: Ports, run: Run, outcome: Event, actor: str) -> Decision:
     StaleWriteError
         A bounded number of tries all lost against other writers.
     """
-    stopped = Stopped(getattr(outcome, "message", None))
+    # Who asked for the stop has said why.
+    told = {name: value for name, value in getattr(outcome, "told", {}).items() if name != "message"}
+    stopped = Stopped(getattr(outcome, "message", None), told)
     if run.state is RunState.STOPPING:
         return move(ports, run, stopped, actor)
     decision = move(ports, run, outcome, actor)

@@ -17,13 +17,17 @@ from pynamodb.attributes import (
     UTCDateTimeAttribute,
 )
 from pynamodb.connection import Connection
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 
-from jobruns.run import Progress, Run
+from jobruns.run import Progress, Run, RunSummary
 from jobruns.store import keys
 
 PROGRESS_COUNTERS = tuple(name for name in Progress.model_fields if name != "listing")
+
+SUMMARY_FIELDS = tuple(RunSummary.model_fields)
+"""What the local indexes keep of a run beside its keys: as much as its line in a list shows, and nothing that moves
+while it goes."""
 
 
 class DueIndex(GlobalSecondaryIndex[Any]):
@@ -40,7 +44,7 @@ class DueIndex(GlobalSecondaryIndex[Any]):
 
 
 class TimeIndex(GlobalSecondaryIndex[Any]):
-    """An org's runs by submission."""
+    """An org's runs by their start."""
 
     class Meta:
         """Name and projection as template.yaml has them."""
@@ -53,7 +57,7 @@ class TimeIndex(GlobalSecondaryIndex[Any]):
 
 
 class StateIndex(GlobalSecondaryIndex[Any]):
-    """An org's runs by state, then submission."""
+    """An org's runs by state, then start."""
 
     class Meta:
         """Name and projection as template.yaml has them."""
@@ -63,6 +67,32 @@ class StateIndex(GlobalSecondaryIndex[Any]):
 
     state_pk = UnicodeAttribute(hash_key=True)
     state_sk = UnicodeAttribute(range_key=True)
+
+
+class StartIndex(LocalSecondaryIndex[Any]):
+    """A job's numbered runs by outcome, then start; sparse."""
+
+    class Meta:
+        """Name and projection as template.yaml has them."""
+
+        index_name = "lsi_start"
+        projection = IncludeProjection(list(SUMMARY_FIELDS))
+
+    pk = UnicodeAttribute(hash_key=True)
+    start_sk = UnicodeAttribute(range_key=True)
+
+
+class EndIndex(LocalSecondaryIndex[Any]):
+    """A job's numbered runs by outcome, then end; sparse."""
+
+    class Meta:
+        """Name and projection as template.yaml has them."""
+
+        index_name = "lsi_end"
+        projection = IncludeProjection(list(SUMMARY_FIELDS))
+
+    pk = UnicodeAttribute(hash_key=True)
+    end_sk = UnicodeAttribute(range_key=True)
 
 
 class LedgerItem(Model):
@@ -94,12 +124,23 @@ class RunItem(LedgerItem):
     time_sk = UnicodeAttribute()
     state_pk = UnicodeAttribute()
     state_sk = UnicodeAttribute()
+    lsi_start = StartIndex()
+    lsi_end = EndIndex()
+    start_sk = UnicodeAttribute(null=True)
+    end_sk = UnicodeAttribute(null=True)
 
     org = UnicodeAttribute()
     job = UnicodeAttribute()
     run_id = UnicodeAttribute()
     executor = UnicodeAttribute()
     state = UnicodeAttribute()
+    number = NumberAttribute(null=True)
+    counts = BooleanAttribute(null=True)
+    source = UnicodeAttribute(null=True)
+    destination = UnicodeAttribute(null=True)
+    records = NumberAttribute(null=True)
+    reported_start_at = UTCDateTimeAttribute(null=True)
+    reported_end_at = UTCDateTimeAttribute(null=True)
     version = NumberAttribute()
     door = UnicodeAttribute()
     trigger = UnicodeAttribute()
@@ -195,13 +236,17 @@ class QueueItem(LedgerItem):
     run_id = UnicodeAttribute()
 
 
-class LastItem(LedgerItem):
-    """A job's last success."""
+class NumberItem(LedgerItem):
+    """Which run has a number."""
 
+    job = UnicodeAttribute()
     run_id = UnicodeAttribute()
-    at = UTCDateTimeAttribute()
-    started_at = UTCDateTimeAttribute()
-    ended_at = UTCDateTimeAttribute()
+
+
+class CounterItem(LedgerItem):
+    """The last number that was given out."""
+
+    last = NumberAttribute()
 
 
 class BookmarkItem(LedgerItem):
@@ -335,12 +380,27 @@ def attribute_value(value: Any) -> Any:
 
 
 def run_keys(run: Run, due: str | None) -> dict[str, str | None]:
-    """Compose the index keys that move with a run's state."""
+    """Compose the index keys that move with a run's state and with what is told of it."""
+    course = keys.course(run.outcome, counts=run.counts)
     return {
         "due_pk": keys.due_pk(run.run_id) if due else None,
         "due_sk": f"{due}#{run.run_id}" if due else None,
         "state_pk": keys.state_pk(run.org, run.state),
+        "start_sk": None if run.number is None else keys.course_sk(course, run.start_at, run.number),
+        "end_sk": None if run.number is None else keys.course_sk(course, run.end_at, run.number),
     }
+
+
+def start_keys(run: Run) -> dict[str, str]:
+    """Compose the index keys that move with a run's start alone, and not when it gets its number."""
+    moment = keys.moment_sk(run.start_at, run.number, run.run_id)
+    return {"time_sk": moment, "state_sk": moment}
+
+
+def read_summary(item: RunItem) -> RunSummary:
+    """Turn what a local index keeps of a run into its summary."""
+    fields = {name: getattr(item, name) for name in SUMMARY_FIELDS}
+    return RunSummary.model_validate({name: value for name, value in fields.items() if value is not None})
 
 
 def read_run(item: RunItem) -> Run:
@@ -355,13 +415,11 @@ def read_run(item: RunItem) -> Run:
 def write_run(run: Run, due: str | None) -> RunItem:
     """Turn a new run into an item."""
     fields = {name: attribute_value(getattr(run, name)) for name in Run.model_fields if name != "progress"}
-    attributes: dict[str, Any] = {**run_keys(run, due), **fields, **run.progress.model_dump()}
+    attributes: dict[str, Any] = {**run_keys(run, due), **start_keys(run), **fields, **run.progress.model_dump()}
     return RunItem(
         pk=keys.job_pk(run.org, run.job),
         sk=keys.run_sk(run.run_id),
         kind="run",
         time_pk=keys.time_pk(run.org),
-        time_sk=keys.instant_sk(run.submitted_at, run.run_id),
-        state_sk=keys.instant_sk(run.submitted_at, run.run_id),
         **attributes,
     )
