@@ -315,7 +315,7 @@ def apply(run: Run, event: Event, now: datetime) -> Decision:
     changes = {"state": target, "version": run.version + 1, "modified_at": now, **_effects(run, event, now)}
     if target.terminal and not run.state.terminal:
         changes |= {"ended_at": now, "phase": None}
-        if run.state is not RunState.WAITING:
+        if run.state in (_S, _R):  # a report may come before the dispatcher; whom a stop met before that never began
             changes["started_at"] = run.started_at or now
     return Decision(run, run.model_copy(update=changes), event)
 

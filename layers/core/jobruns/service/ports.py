@@ -30,6 +30,7 @@ class StartToken:
 
     digest: str
     expires_at: datetime
+    runs: int = 1
 
 
 class TokenSpentError(Exception):
@@ -38,12 +39,15 @@ class TokenSpentError(Exception):
     Parameters
     ----------
     run_id : str
-        Which.
+        Which; the first of several.
+    runs : int
+        How many it stands for.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, runs: int = 1) -> None:
         super().__init__(f"the token has started the run {run_id}")
         self.run_id = run_id
+        self.runs = runs
 
 
 @dataclass(frozen=True, slots=True)

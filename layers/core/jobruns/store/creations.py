@@ -11,7 +11,8 @@ from jobruns.lifecycle import due_at
 from jobruns.run import Run, RunEvent, RunState
 from jobruns.service.ports import StartToken, TokenSpentError
 from jobruns.store import documents, keys
-from jobruns.store.items import RunItem, RunRefItem, TokenItem, write_run
+from jobruns.store.items import RunItem, RunRefItem, TokenItem
+from jobruns.store.run_items import write_run
 from jobruns.store.run_parts import add_number, add_token, attempt_item, event_item, queue_item, ref_item, take_slots
 from jobruns.store.transaction import RefusedError, Transaction
 
@@ -151,7 +152,8 @@ def _add_run(transaction: Transaction, run: Run, event: RunEvent, place: str = "
 def _explain(refusal: RefusedError, runs: Sequence[Run]) -> None:
     """Raise what a refusal of a run's own parts means; return where it is about others."""
     if spent := refusal.parts.get("token"):
-        raise TokenSpentError(TokenItem.from_raw_data(spent).run_id) from None
+        item = TokenItem.from_raw_data(spent)
+        raise TokenSpentError(item.run_id, int(item.runs or 1)) from None
     for place, run in enumerate(runs):
         for name in ("", str(place)):
             if f"run{name}" in refusal.parts or f"ref{name}" in refusal.parts:

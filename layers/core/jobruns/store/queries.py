@@ -13,7 +13,8 @@ from jobruns.errors import InvalidInputError
 from jobruns.run import Run, RunEvent, RunState
 from jobruns.service.ports import Page, RunRef
 from jobruns.store import keys
-from jobruns.store.items import AttemptItem, EventItem, RunItem, RunRefItem, read_run
+from jobruns.store.items import AttemptItem, EventItem, RunItem, RunRefItem
+from jobruns.store.run_items import read_run
 
 MAX_PAGE = 1000
 

@@ -26,6 +26,7 @@ def add_token(transaction: Transaction, run: Run, token: StartToken) -> None:
         sk="START",
         kind="start_token",
         run_id=run.run_id,
+        runs=token.runs,
         expires_at=int(token.expires_at.timestamp()),
     )
     transaction.put("token", item, unspent)

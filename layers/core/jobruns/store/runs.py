@@ -13,16 +13,8 @@ from jobruns.run import Progress, Run, RunEvent, RunState
 from jobruns.store import bookmarks, keys
 from jobruns.store.conditional import save_if, update_if
 from jobruns.store.creations import RunCreations
-from jobruns.store.items import (
-    QueueItem,
-    RunItem,
-    RunRefItem,
-    SlotsItem,
-    attribute_value,
-    read_run,
-    run_keys,
-    start_keys,
-)
+from jobruns.store.items import QueueItem, RunItem, RunRefItem, SlotsItem
+from jobruns.store.run_items import attribute_value, read_run, run_keys, start_keys
 from jobruns.store.run_parts import add_number, event_item, number_item, queue_item, ref_item, take_slots
 from jobruns.store.transaction import RefusedError, Transaction
 

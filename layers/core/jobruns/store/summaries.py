@@ -9,10 +9,11 @@ from jobruns.run import RunState, RunSummary
 from jobruns.run_order import Moment, RunOrder
 from jobruns.service.ports import Page, SummaryPage
 from jobruns.store import keys
-from jobruns.store.items import RunItem, read_summary
+from jobruns.store.items import RunItem
 from jobruns.store.merging import FIRST, Stream, batch_size, bounds_behind, merge
 from jobruns.store.positions import read_position, write_position
 from jobruns.store.queries import RunReads
+from jobruns.store.run_items import read_summary
 
 LAST = "~~"
 """Behind `keys.NEVER`, and so behind everything."""
