@@ -260,9 +260,11 @@ def _ending(run: Run, event: Event) -> dict[str, Any]:
         case TimedOut(message=message):
             return {"message": message, "error_code": "Timeout"}
         case Corrected(to=to, message=message):
+            # What the worker said stays until it says otherwise; that its time ran out is no word of its.
+            kept = run.message if run.state in (RunState.SUCCEEDED, RunState.FAILED) else None
             return {
                 "error_code": None if to is RunState.SUCCEEDED else CORRECTED,
-                "message": message or run.message,
+                "message": message or kept,
                 "started_at": run.started_at or run.submitted_at,
             }
     return {}

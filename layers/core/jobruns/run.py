@@ -231,7 +231,7 @@ class RunEvent(BaseModel):
     """One entry of a run's history; never changed once written.
 
     ``sequence`` is the run's version after the event. An event that came too late has ``applied`` false and the
-    version it met.
+    version it met. ``was`` has what an amendment or a correction put something else in place of.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -246,3 +246,4 @@ class RunEvent(BaseModel):
     actor: str
     applied: bool = True
     message: str | None = None
+    was: dict[str, Any] = Field(default_factory=dict)

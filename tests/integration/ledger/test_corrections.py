@@ -104,6 +104,11 @@ def test_a_run_is_told_more_of_while_it_goes(ports: Ports, admin: Principal) -> 
     after = retell_run(ports, admin, run, {"message": "half of it", "records": 6, "reported_start_at": at(0)}, GOING)
     assert (after.state, after.message, after.records, after.start_at) == (RunState.RUNNING, "half of it", 6, at(0))
     assert happened(ports, admin, run) == ["Submitted", "Begun", "Amended"]
+    assert list_events(ports, admin, run.run_id)[-1].was == {
+        "message": None,
+        "records": None,
+        "reported_start_at": "2018-06-17T00:01:00Z",
+    }
     assert [row.start_at for row in list_summaries(ports, admin, JOB, RunOrder(until=at(0))).summaries] == [at(0)]
     assert [found.run_id for found in list_org_runs(ports, admin, RunOrder(until=at(0))).runs] == [run.run_id]
 
@@ -163,6 +168,14 @@ def test_a_report_that_comes_after_the_ledger_gave_the_run_up_corrects_it(ports:
     after = retell_run(ports, admin, run, {"reported_end_at": at(9)}, WELL)
     assert (after.state, after.end_at, after.error_code) == (RunState.SUCCEEDED, at(9), None)
     assert happened(ports, admin, run)[-2:] == ["TimedOut", "Corrected"]
+    correction = list_events(ports, admin, run.run_id)[-1]
+    assert (correction.actor, correction.state) == (admin.name, RunState.SUCCEEDED)
+    assert correction.was == {
+        "state": "TIMEOUT",
+        "message": "too long",
+        "error_code": "Timeout",
+        "reported_end_at": None,
+    }
 
 
 def test_a_run_that_is_being_stopped_is_stopped_whatever_its_worker_says(ports: Ports, admin: Principal) -> None:
@@ -216,6 +229,15 @@ def test_a_load_says_how_many_rows_it_left_in_the_table(ports: Ports, admin: Pri
         dispatch_run(ports, run.org, "load", run.run_id, "token")
         conclude_work(ports, find_run(ports, admin, run.run_id), metrics=metrics)
         assert find_run(ports, admin, run.run_id).records == records
+
+
+def test_a_load_says_where_rows_come_from_and_go_to(ports: Ports, admin: Principal) -> None:
+    define_job(ports, admin, name="load", executor=Executor.INGEST, target="t", door="test")
+    arguments = {"--source": "s3://landing/day/", "--table": "city.trips"}
+    run = start_run(ports, admin, StartRequest(job="load", door="test", arguments=arguments))
+    assert (run.source, run.destination) == ("s3://landing/day/", "city.trips")
+    silent = start_run(ports, admin, StartRequest(job="load", door="test", arguments={"--source": 3}))
+    assert (silent.source, silent.destination) == (None, None)
 
 
 def test_what_followed_from_an_end_does_not_follow_again_from_its_correction(

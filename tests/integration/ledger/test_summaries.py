@@ -4,7 +4,6 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import botocore.client
@@ -24,10 +23,11 @@ from jobruns.service.ports import Ports
 from jobruns.service.settlement import dispatch_run, settle_run
 from jobruns.service.stops import stop_run
 from jobruns.service.views import find_last_success, list_org_runs, list_summaries
-from jobruns.store import keys
+from jobruns.store import Store, keys
+from jobruns.store.items import SUMMARY_FIELDS
 from jobruns.store.run_items import write_run
 from tests.integration.conftest import TABLE
-from tests.integration.ledger.reported import DAY, at, key_of, tell
+from tests.integration.ledger.reported import at, key_of, tell
 from tests.unit.core.runs import make_run
 
 Calls = Callable[[], Counter[str]]
@@ -58,27 +58,40 @@ def scanned(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     return take
 
 
+def made(number: int) -> dict[str, Any]:
+    """Make the item of an ended run of the job: one of four failed."""
+    start = at(number)
+    run_id = derived_id(start, "run", str(number))
+    run = make_run(
+        RunState.FAILED if number % 4 == 0 else RunState.SUCCEEDED,
+        org="acme",
+        job=JOB,
+        run_id=run_id,
+        root_run_id=run_id,
+        number=number,
+        settled=True,
+        submitted_at=start,
+        ended_at=start,
+    )
+    return write_run(run, None).serialize()
+
+
 def fill(count: int) -> None:
-    """Put that many ended runs of the job into the emulated table, past its API: one of four failed."""
+    """Put that many runs into the emulated table, past its API, where each shares what it has in common with others."""
     table = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].get_table(TABLE)
     hash_key = DynamoType({"S": keys.job_pk("acme", JOB)})
+    common = [Item(hash_key, None, made(number)).attrs for number in range(4, 8)]
     for number in range(1, count + 1):
-        start = DAY + timedelta(minutes=number)
+        start = at(number)
+        course = keys.course(BADLY if number % 4 == 0 else WELL, counts=True)
         run_id = derived_id(start, "run", str(number))
-        run = make_run(
-            RunState.FAILED if number % 4 == 0 else RunState.SUCCEEDED,
-            org="acme",
-            job=JOB,
-            run_id=run_id,
-            root_run_id=run_id,
-            number=number,
-            submitted_at=start,
-            ended_at=start + timedelta(seconds=30),
-            settled=True,
-        )
-        attributes = write_run(run, None).serialize()
-        sort_key = DynamoType(attributes["sk"])
-        table.items[hash_key][sort_key] = Item(hash_key, sort_key, attributes)
+        point, time = keys.course_sk(course, start, number), keys.instant(start).replace("Z", "+0000")
+        varying = {"sk": keys.run_sk(run_id), "run_id": run_id, "start_sk": point, "end_sk": point}
+        texts = {**varying, "submitted_at": time, "ended_at": time}
+        attributes = {name: DynamoType({"S": text}) for name, text in texts.items()}
+        item = Item(hash_key, attributes["sk"], {})
+        item.attrs = {**common[number % 4], **attributes, "number": DynamoType({"N": str(number)})}
+        table.items[hash_key][attributes["sk"]] = item
 
 
 def numbers(ports: Ports, admin: Principal, order: RunOrder, limit: int = 100) -> list[int | None]:
@@ -236,6 +249,19 @@ def test_reading_a_job_costs_the_same_at_a_dozen_runs_and_at_five_thousand(
     assert costs[12] == costs[5_000]
     for queries, _, found in costs[5_000]:
         assert sum(queries) <= 3 * found
+
+
+def test_what_is_put_past_the_api_is_as_what_comes_through_it(store: Store) -> None:
+    fill(5)
+    table = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].get_table(TABLE)
+    put = {item.attrs["number"].value: item for held in table.items.values() for item in held.values()}
+    indexed = {*SUMMARY_FIELDS, "pk", "sk", "start_sk", "end_sk"}
+    for number in range(1, 6):
+        through = made(number)
+        attributes = put[str(number)].to_json()["Attributes"]
+        assert {name: attributes[name] for name in indexed & attributes.keys()} == {
+            name: through[name] for name in indexed & through.keys()
+        }
 
 
 def test_a_long_list_reads_little_for_nothing_and_in_few_queries(

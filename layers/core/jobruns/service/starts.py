@@ -40,6 +40,9 @@ UPLOADS_RETURN = (
     "or redrive the dead-letter queue"
 )
 
+MAX_PLACE_CHARACTERS = 2048
+"""Of an option of a load that says where rows come from or go to; what is wrong with it, the load itself finds."""
+
 TOKEN_SECONDS = 900
 """How long a start is remembered by its token; clients that repeat a call do so within minutes."""
 
@@ -121,6 +124,7 @@ def compose_run(ports: Ports, principal: Principal, job: Job, request: StartRequ
     arguments = _merge_arguments(ports, job, request)
     run_id = request.run_id or new_id(now)
     option = read_bookmark_option(arguments)
+    source, destination = _places(job, request, arguments)
     arguments, arguments_key = _place_arguments(ports, job.org, run_id, arguments)
     return Run(
         org=job.org,
@@ -147,8 +151,8 @@ def compose_run(ports: Ports, principal: Principal, job: Job, request: StartRequ
         bookmark_option=option,
         number=request.number,
         counts=request.counts,
-        source=request.source,
-        destination=request.destination,
+        source=source,
+        destination=destination,
         reported_start_at=request.reported_start_at,
         submitted_at=now,
         modified_at=now,
@@ -350,6 +354,15 @@ def _merge_arguments(ports: Ports, job: Job, request: StartRequest) -> dict[str,
     if said is None:
         said = load_arguments(ports, request.previous) if request.previous else {}
     return {**job.arguments, **said, **job.fixed_arguments}
+
+
+def _places(job: Job, request: StartRequest, arguments: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Tell where rows come from and go to: as the caller says, or as the options of a load say it."""
+    if job.executor is not Executor.INGEST:
+        return request.source, request.destination
+    options = [arguments.get(name) for name in ("--source", "--table")]
+    said = [option[:MAX_PLACE_CHARACTERS] if isinstance(option, str) else None for option in options]
+    return request.source or said[0], request.destination or said[1]
 
 
 def _merge_extra(base: Mapping[str, Mapping[str, Any]], said: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

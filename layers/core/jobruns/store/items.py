@@ -220,6 +220,7 @@ class EventItem(LedgerItem):
     actor = UnicodeAttribute()
     applied = BooleanAttribute()
     message = UnicodeAttribute(null=True)
+    was = JSONAttribute(null=True)
 
 
 class SlotsItem(LedgerItem):

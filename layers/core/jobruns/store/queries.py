@@ -188,4 +188,5 @@ def _read_event(item: EventItem) -> RunEvent:
         actor=item.actor,
         applied=item.applied,
         message=item.message,
+        was=item.was or {},
     )

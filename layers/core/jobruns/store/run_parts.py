@@ -88,6 +88,7 @@ def event_item(event: RunEvent) -> EventItem:
         actor=event.actor,
         applied=event.applied,
         message=event.message,
+        was=event.was or None,
     )
 
 
