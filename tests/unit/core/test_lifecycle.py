@@ -64,7 +64,7 @@ events: st.SearchStrategy[Event] = st.one_of(
 first_states = st.sampled_from([RunState.WAITING, RunState.STARTING])
 
 
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=7_000, deadline=None)
 @given(first_states, st.sampled_from([Executor.EXTERNAL, Executor.INGEST]), st.lists(events, max_size=12))
 def test_any_sequence_of_events_goes_forward_and_ends_absorb(
     first: RunState, executor: Executor, sequence: list[Event]
