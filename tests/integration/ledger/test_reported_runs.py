@@ -22,12 +22,14 @@ from jobruns.lifecycle import DEFAULT_TIMEOUT_SECONDS, TimedOut
 from jobruns.run import Executor, Outcome, Run, RunState
 from jobruns.service.corrections import delete_run
 from jobruns.service.definitions import define_job, find_job, list_jobs
+from jobruns.service.loads import load_table
 from jobruns.service.lookups import find_run, list_events, list_job_runs
 from jobruns.service.ports import MAX_CREATED, ExecutionStatus, Ports
 from jobruns.service.reconciliation import reconcile_runs
 from jobruns.service.reported_starts import RunReport, report_start, report_starts
 from jobruns.service.settlement import dispatch_run, settle_run
 from jobruns.service.views import find_last_success, find_numbered_run, find_numbered_runs
+from jobruns.table import LoadSource, LoadSpec, Table
 from jobruns.trigger import Watched
 from tests.integration.conftest import Clock, Kill, KilledError, RecordingMachine
 from tests.integration.ledger.reported import DAY, at, tell
@@ -305,3 +307,24 @@ def test_settling_and_dispatching_a_run_that_was_over_changes_nothing(ports: Por
     settle_run(ports, run.org, JOB, run.run_id, TimedOut("late"))
     assert find_run(ports, admin, run.run_id) == run
     assert run.start_at == DAY + timedelta(minutes=1)
+
+
+def test_a_load_of_a_table_says_where_rows_come_from_and_go_to(ports: Ports, admin: Principal, clock: Clock) -> None:
+    now = clock()
+    table = Table(
+        org="acme",
+        table_id="t",
+        project_id="p",
+        project="city",
+        name="trips",
+        database="city",
+        lake_table="trips",
+        location="city/trips",
+        created_at=now,
+        modified_at=now,
+    )
+    source = LoadSource(bucket="landing", path="day/")
+    asked = load_table(ports, admin, table, LoadSpec(table_id="t", transform_id="x", source=source), door="test")
+    assert (asked.source, asked.destination) == ("s3://landing/day/", "city.trips")
+    uploads = LoadSpec(table_id="t", transform_id="x", uploads_key="runs/1/uploads.jsonl")
+    assert load_table(ports, admin, table, uploads, door="test").source == "uploads"
