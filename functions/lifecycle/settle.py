@@ -22,6 +22,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """End the run; see `jobruns.service.settlement.settle_run`."""
     logger.append_keys(run_id=event["run_id"], job_name=event["job"])
     run = settle_run(load_ports(), event["org"], event["job"], event["run_id"], read_outcome(event))
+    if run is None:
+        return {"state": None}
     metrics.add_dimension("executor", str(run.executor))
     metrics.add_metric(f"Runs{run.state.capitalize()}", MetricUnit.Count, 1)
     return {"state": str(run.state)}

@@ -45,7 +45,7 @@ def _describe_table() -> dict[str, Any]:
 def make_ledger_table(name: str = TABLE) -> None:
     """Create the ledger's table as the template describes it."""
     described = _describe_table()
-    wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes")
     boto3.client("dynamodb").create_table(TableName=name, **{key: described[key] for key in wanted})
 
 

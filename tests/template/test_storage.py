@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from jobruns.store.items import SUMMARY_FIELDS
 from tests.template.reading import Resources, as_list, of_type
 
 BUCKETS = ("LandingBucket", "LakeBucket", "WorkBucket")
@@ -25,6 +26,19 @@ def test_ledger_has_its_keys_and_indexes(resources: Resources) -> None:
     }
     for index in table["GlobalSecondaryIndexes"]:
         assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_a_jobs_runs_are_read_consistently_with_as_much_of_each_as_a_list_shows(resources: Resources) -> None:
+    local = resources["LedgerTable"]["Properties"]["LocalSecondaryIndexes"]
+    assert {index["IndexName"]: _keys(index["KeySchema"]) for index in local} == {
+        "lsi_start": {"HASH": "pk", "RANGE": "start_sk"},
+        "lsi_end": {"HASH": "pk", "RANGE": "end_sk"},
+    }
+    for index in local:
+        assert index["Projection"]["ProjectionType"] == "INCLUDE"
+        assert tuple(index["Projection"]["NonKeyAttributes"]) == SUMMARY_FIELDS
+    # DynamoDB takes twenty.
+    assert len(SUMMARY_FIELDS) <= 20
 
 
 def test_ledger_is_kept(resources: Resources) -> None:

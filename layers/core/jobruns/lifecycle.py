@@ -14,14 +14,19 @@ Hard choices, decided here:
 * From STOPPING only STOPPED is reached, also when the worker finished its work before it heard of the stop: the
   caller who was told STOPPING never sees a success afterwards. What makes this safe is that a run that is *committing*
   cannot be asked to stop, nor does its time run out: its rows may be in the table already.
+* A run of a worker of somebody's own is only as true as what that worker said, so its outcome may be corrected after
+  its end: `CORRECTIONS` says which may become which. It never goes on again, and what the ledger did itself, or had
+  done, is not a matter of opinion: runs of other executors are not corrected. A correction changes what is told of the
+  run from then on. It does not do again, or undo, what followed from the end: triggers that fired have started other
+  runs, and a retry made for nothing is a run as well.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobruns.run import BookmarkStep, Run, RunState
+from jobruns.run import BookmarkStep, Executor, Run, RunState
 
 DEFAULT_TIMEOUT_SECONDS = 2880 * 60
 """48 hours, AWS Glue's default."""
@@ -46,8 +51,17 @@ COMMIT_SURRENDER_SECONDS = 3600
 JOB_NOT_FOUND = "JobNotFound"
 """Error code of a run that could not be started, because there is no job of its name."""
 
+CORRECTED = "Corrected"
+"""Error code of a run that was corrected to FAILED."""
+
 COMMIT_UNKNOWN = "CommitUnknown"
 """Error code of a run whose commit was given up: its rows may be in the table or not."""
+
+TELLABLE = frozenset({"message", "source", "destination", "records", "reported_start_at", "reported_end_at", "counts"})
+"""Fields of a run that are what somebody told of it, and that may be told otherwise."""
+
+Told = Mapping[str, Any]
+"""What is told of a run: some of the `TELLABLE` fields, ``None`` where there is nothing to tell any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,7 @@ class Stopped:
     """The work has been stopped."""
 
     message: str | None = None
+    told: Told = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +117,7 @@ class Succeeded:
 
     message: str | None = None
     metrics: Mapping[str, Any] | None = None
+    told: Told = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +131,7 @@ class Failed:
     error_code: str = "Failed"
     metrics: Mapping[str, Any] | None = None
     conclusive: bool = False
+    told: Told = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +139,39 @@ class TimedOut:
     """The deadline passed, or a heartbeat was missed."""
 
     message: str
+    told: Told = field(default_factory=dict)
 
 
-Event = Admitted | Begun | CommitBegun | Delayed | StopRequested | Stopped | Succeeded | Failed | TimedOut
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """Somebody tells more of a run, or tells it otherwise; its state stays."""
+
+    told: Told
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """Whoever did the work of a run that has ended says that it ended otherwise, as `to`."""
+
+    to: RunState
+    message: str | None = None
+    told: Told = field(default_factory=dict)
+
+
+Event = (
+    Admitted
+    | Begun
+    | CommitBegun
+    | Delayed
+    | StopRequested
+    | Stopped
+    | Succeeded
+    | Failed
+    | TimedOut
+    | Amended
+    | Corrected
+)
 
 _W, _S, _R, _P = RunState.WAITING, RunState.STARTING, RunState.RUNNING, RunState.STOPPING
 
@@ -146,7 +193,16 @@ TRANSITIONS: Mapping[tuple[RunState, type[Event]], RunState] = {
     (_R, Failed): RunState.FAILED,
     (_R, TimedOut): RunState.TIMEOUT,
     (_P, Stopped): RunState.STOPPED,
+    **{(state, Amended): state for state in RunState},
 }
+
+CORRECTIONS: Mapping[RunState, frozenset[RunState]] = {
+    RunState.SUCCEEDED: frozenset({RunState.FAILED}),
+    RunState.FAILED: frozenset({RunState.SUCCEEDED}),
+    RunState.TIMEOUT: frozenset({RunState.SUCCEEDED, RunState.FAILED}),
+    RunState.STOPPED: frozenset({RunState.SUCCEEDED, RunState.FAILED}),
+}
+"""How a run that has ended may have ended otherwise, where its executor is EXTERNAL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +232,7 @@ def _undecided(event: Event) -> bool:
     return isinstance(event, StopRequested | TimedOut) or (isinstance(event, Failed) and not event.conclusive)
 
 
-def _effects(run: Run, event: Event, now: datetime) -> dict[str, Any]:  # noqa: PLR0911 - one return an event
+def _effects(run: Run, event: Event, now: datetime) -> dict[str, Any]:
     """Give what an event changes besides the state."""
     match event:
         case Admitted():
@@ -189,6 +245,11 @@ def _effects(run: Run, event: Event, now: datetime) -> dict[str, Any]:  # noqa: 
             return {"notified_at": now}
         case StopRequested(grace_seconds=grace, message=message):
             return {"stop_by_at": now + timedelta(seconds=grace), "message": message or run.message}
+    return _ending(run, event) | _told(event)
+
+
+def _ending(run: Run, event: Event) -> dict[str, Any]:
+    match event:
         case Stopped(message=message):
             # Who asked for the stop is told first; what the worker said of it is in the history.
             return {"message": run.message or message}
@@ -198,6 +259,37 @@ def _effects(run: Run, event: Event, now: datetime) -> dict[str, Any]:  # noqa: 
             return {"message": message, "error_code": code, "metrics": {**run.metrics, **(metrics or {})}}
         case TimedOut(message=message):
             return {"message": message, "error_code": "Timeout"}
+        case Corrected(to=to, message=message):
+            # What the worker said stays until it says otherwise; that its time ran out is no word of its.
+            kept = run.message if run.state in (RunState.SUCCEEDED, RunState.FAILED) else None
+            return {
+                "error_code": None if to is RunState.SUCCEEDED else CORRECTED,
+                "message": message or kept,
+                "started_at": run.started_at or run.submitted_at,
+            }
+    return {}
+
+
+def _told(event: Event) -> dict[str, Any]:
+    told = dict(getattr(event, "told", {}))
+    if not told.keys() <= TELLABLE:
+        raise ValueError(f"not to be told of a run: {sorted(told.keys() - TELLABLE)}")
+    return told
+
+
+def _target(run: Run, event: Event) -> RunState | None:
+    if isinstance(event, Corrected):
+        possible = run.executor is Executor.EXTERNAL and event.to in CORRECTIONS.get(run.state, ())
+        return event.to if possible else None
+    return TRANSITIONS.get((run.state, type(event)))
+
+
+def _refusal(run: Run, event: Event) -> str:
+    if isinstance(event, Corrected) and run.state.terminal and run.state is not event.to:
+        return f"how a run of the executor {run.executor} ended is not corrected to {event.to}"
+    if run.state.terminal:
+        return f"it has ended as {run.state} already"
+    return f"{type(event).__name__} does not apply to a run that is {run.state}"
 
 
 def apply(run: Run, event: Event, now: datetime) -> Decision:
@@ -217,17 +309,15 @@ def apply(run: Run, event: Event, now: datetime) -> Decision:
     Decision
         With the next version of the run, or the same run and the reason the event is ignored.
     """
-    target = TRANSITIONS.get((run.state, type(event)))
+    target = _target(run, event)
     if target is None:
-        ended = f"it has ended as {run.state} already"
-        reason = ended if run.state.terminal else f"{type(event).__name__} does not apply to a run that is {run.state}"
-        return Decision(run, run, event, reason)
+        return Decision(run, run, event, _refusal(run, event))
     if committing(run) and _undecided(event):
         return Decision(run, run, event, "the run is committing; its commit decides how it ends")
     changes = {"state": target, "version": run.version + 1, "modified_at": now, **_effects(run, event, now)}
-    if target.terminal:
+    if target.terminal and not run.state.terminal:
         changes |= {"ended_at": now, "phase": None}
-        if run.state is not RunState.WAITING:
+        if run.state in (_S, _R):  # a report may come before the dispatcher; whom a stop met before that never began
             changes["started_at"] = run.started_at or now
     return Decision(run, run.model_copy(update=changes), event)
 

@@ -28,8 +28,24 @@ class RunState(StrEnum):
         """Whether the run has ended; nothing changes its state any more."""
         return self in TERMINAL_STATES
 
+    @property
+    def outcome(self) -> "Outcome":
+        """What of the state is left for who only asks whether the run went well."""
+        if self is RunState.SUCCEEDED:
+            return Outcome.SUCCEEDED
+        return Outcome.FAILED if self.terminal else Outcome.GOING
+
 
 TERMINAL_STATES = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.TIMEOUT, RunState.STOPPED})
+
+
+@unique
+class Outcome(StrEnum):
+    """The three words the eight states fold to."""
+
+    GOING = "going"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
 
 
 @unique
@@ -118,7 +134,50 @@ class Progress(BaseModel):
         return min(self.units_done / self.units_total, 1.0) if self.units_total else 0.0
 
 
-class Run(BaseModel):
+class RunSummary(BaseModel):
+    """What a run is and how it went, in a few lines: what the indexes of a job's runs keep of it.
+
+    ``number`` counts the runs of an org that have begun; a run keeps its number for ever, and none has it again.
+    ``counts`` says whether the run's success is one of its job's: the last success is found among those only.
+    ``source`` and ``destination`` are texts: where rows come from and go to; ``records`` is how many. The reported
+    times are the worker's own word; the ledger's are ``submitted_at`` and ``ended_at``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    org: str
+    job: str
+    run_id: str
+    executor: Executor
+    state: RunState
+    number: int | None = None
+    counts: bool = True
+    source: str | None = None
+    destination: str | None = None
+    records: int | None = None
+    message: str | None = None
+    submitted_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    reported_start_at: AwareDatetime | None = None
+    reported_end_at: AwareDatetime | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether the run goes on, went well or did not."""
+        return self.state.outcome
+
+    @property
+    def start_at(self) -> datetime:
+        """When the run started: by its worker's word, or when it was asked for. Its beginning does not move this."""
+        return self.reported_start_at or self.submitted_at
+
+    @property
+    def end_at(self) -> datetime | None:
+        """When the run ended, by its worker's word or by the ledger's; ``None`` while it goes and nothing is said."""
+        return self.reported_end_at or self.ended_at
+
+
+class Run(RunSummary):
     """One execution of a job, as the ledger holds it.
 
     ``version`` counts the transitions and is the optimistic lock; progress and heartbeats do not move it.
@@ -129,13 +188,6 @@ class Run(BaseModel):
     ``extra`` is a door's own, by the door's name.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    org: str
-    job: str
-    run_id: str
-    executor: Executor
-    state: RunState
     version: int = 1
     door: str
     trigger: TriggerKind = TriggerKind.CALLER
@@ -155,9 +207,7 @@ class Run(BaseModel):
     notify_after_seconds: int | None = None
     bookmark_option: BookmarkOption = BookmarkOption.DISABLE
     bookmark: BookmarkStep | None = None
-    submitted_at: AwareDatetime
     started_at: AwareDatetime | None = None
-    ended_at: AwareDatetime | None = None
     modified_at: AwareDatetime
     heartbeat_at: AwareDatetime | None = None
     notified_at: AwareDatetime | None = None
@@ -166,7 +216,6 @@ class Run(BaseModel):
     committing_until_at: AwareDatetime | None = None
     phase: str | None = None
     task_token: str | None = None
-    message: str | None = None
     error_code: str | None = None
     metrics: dict[str, Any] = Field(default_factory=dict)
     tags: dict[str, str] = Field(default_factory=dict)
@@ -185,7 +234,7 @@ class RunEvent(BaseModel):
     """One entry of a run's history; never changed once written.
 
     ``sequence`` is the run's version after the event. An event that came too late has ``applied`` false and the
-    version it met.
+    version it met. ``was`` has what an amendment or a correction put something else in place of.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -200,3 +249,4 @@ class RunEvent(BaseModel):
     actor: str
     applied: bool = True
     message: str | None = None
+    was: dict[str, Any] = Field(default_factory=dict)

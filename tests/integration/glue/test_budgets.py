@@ -16,7 +16,7 @@ from jobruns.ids import derived_id, plain_job_run_id
 from jobruns.lifecycle import Succeeded
 from jobruns.run import RunState
 from jobruns.store import keys
-from jobruns.store.items import write_run
+from jobruns.store.run_items import write_run
 from tests.integration.conftest import TABLE, Clock, RecordingMachine
 from tests.integration.glue.client import REGION
 from tests.integration.glue.site import JOB, Site, plain_id

@@ -82,7 +82,7 @@ def test_a_run_without_a_bookmark_costs_no_call_more(
     conclude_work(ports, begin_commit(ports, run, 60))
     assert calls() == {"TransactWriteItems": 2}
     settle(ports, run)
-    assert calls() == {"GetItem": 1, "PutItem": 2, "UpdateItem": 1}
+    assert calls() == {"GetItem": 1, "UpdateItem": 1}
     with pytest.raises(NotFoundError, match="has no bookmark"):
         find_bookmark(ports, admin, "hourly")
 
@@ -97,7 +97,7 @@ def test_the_price_of_a_bookmark(ports: Ports, admin: Principal, calls: Calls) -
     conclude_work(ports, held)
     calls()
     settle(ports, run)
-    assert calls() == {"GetItem": 1, "TransactWriteItems": 1, "PutItem": 2, "UpdateItem": 1}
+    assert calls() == {"GetItem": 1, "TransactWriteItems": 1, "UpdateItem": 1}
     find_bookmark(ports, admin, "hourly")
     assert calls() == {"GetItem": 2}
     reset_bookmark(ports, admin, "hourly", run.run_id)

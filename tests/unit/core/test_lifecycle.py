@@ -1,6 +1,5 @@
 """What may happen to a run, and what may not, whatever the order of events."""
 
-import itertools
 from datetime import timedelta
 
 import pytest
@@ -9,11 +8,16 @@ from hypothesis import strategies as st
 
 from jobruns.lifecycle import (
     COMMIT_SURRENDER_SECONDS,
+    CORRECTED,
+    CORRECTIONS,
     START_PATIENCE_SECONDS,
+    TELLABLE,
     TRANSITIONS,
     Admitted,
+    Amended,
     Begun,
     CommitBegun,
+    Corrected,
     Delayed,
     Event,
     Failed,
@@ -25,7 +29,7 @@ from jobruns.lifecycle import (
     committing,
     due_at,
 )
-from jobruns.run import TERMINAL_STATES, RunState
+from jobruns.run import TERMINAL_STATES, Executor, Outcome, RunState
 from tests.unit.core.runs import NOW, make_run
 
 RANK = {
@@ -36,6 +40,14 @@ RANK = {
     **dict.fromkeys(TERMINAL_STATES, 4),
 }
 
+told = st.fixed_dictionaries(
+    {},
+    optional={
+        "records": st.one_of(st.none(), st.integers(0, 9)),
+        "reported_end_at": st.one_of(st.none(), st.integers(-900, 900).map(lambda by: NOW + timedelta(seconds=by))),
+        "counts": st.booleans(),
+    },
+)
 events: st.SearchStrategy[Event] = st.one_of(
     st.just(Admitted()),
     st.builds(Begun, st.one_of(st.none(), st.text(max_size=5))),
@@ -46,21 +58,33 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Succeeded, st.one_of(st.none(), st.text(max_size=5))),
     st.builds(Failed, st.text(max_size=5), conclusive=st.booleans()),
     st.builds(TimedOut, st.text(max_size=5)),
+    st.builds(Amended, told),
+    st.builds(Corrected, st.sampled_from(RunState), told=told),
 )
 first_states = st.sampled_from([RunState.WAITING, RunState.STARTING])
 
 
-@settings(max_examples=10_000, deadline=None)
-@given(first_states, st.lists(events, max_size=12))
-def test_any_sequence_of_events_goes_forward_and_ends_absorb(first: RunState, sequence: list[Event]) -> None:
-    run = make_run(first)
+@settings(max_examples=7_000, deadline=None)
+@given(first_states, st.sampled_from([Executor.EXTERNAL, Executor.INGEST]), st.lists(events, max_size=12))
+def test_any_sequence_of_events_goes_forward_and_ends_absorb(
+    first: RunState, executor: Executor, sequence: list[Event]
+) -> None:
+    run = make_run(first, executor=executor)
     for number, event in enumerate(sequence):
         now = NOW + timedelta(seconds=number)
         decision = apply(run, event, now)
         after = decision.after
         if decision.applied:
-            assert not run.state.terminal
-            assert TRANSITIONS[run.state, type(event)] is after.state
+            if isinstance(event, Corrected):
+                assert run.executor is Executor.EXTERNAL
+                assert after.state is event.to
+                assert after.state in CORRECTIONS[run.state]
+            else:
+                assert not run.state.terminal or isinstance(event, Amended)
+                assert TRANSITIONS[run.state, type(event)] is after.state
+            if run.state.terminal:
+                assert after.state.terminal
+                assert (after.ended_at, after.settled) == (run.ended_at, run.settled)
             assert RANK[after.state] >= RANK[run.state]
             assert after.version == run.version + 1
             assert after.modified_at == now
@@ -69,10 +93,10 @@ def test_any_sequence_of_events_goes_forward_and_ends_absorb(first: RunState, se
             assert decision.reason
         assert after.state.terminal == (after.ended_at is not None)
         assert (due_at(after) is None) == (after.state.terminal and after.settled)
-        if run.state is RunState.STOPPING and decision.applied:
+        if run.state is RunState.STOPPING and decision.applied and not isinstance(event, Amended):
             assert after.state is RunState.STOPPED
         if committing(run) and decision.applied:
-            assert isinstance(event, Succeeded | Failed | CommitBegun | Begun | Delayed)
+            assert isinstance(event, Succeeded | Failed | CommitBegun | Begun | Delayed | Amended)
         run = after
 
 
@@ -93,13 +117,58 @@ def test_of_events_decided_on_the_same_version_one_wins(
             assert not second.applied
 
 
-@pytest.mark.parametrize(
-    ("state", "event"), [pair for pair in itertools.product(RunState, TRANSITIONS) if isinstance(pair[1], tuple)]
-)
-def test_terminal_states_have_no_way_out(state: RunState, event: tuple[RunState, type]) -> None:
-    assert event[0] not in TERMINAL_STATES
-    if state.terminal:
-        assert (state, event[1]) not in TRANSITIONS
+@pytest.mark.parametrize("state", sorted(TERMINAL_STATES))
+def test_a_terminal_state_has_no_way_out_but_to_be_corrected_to_another(state: RunState) -> None:
+    ways_out = {event for of, event in TRANSITIONS if of is state}
+    assert ways_out == {Amended}
+    assert TRANSITIONS[state, Amended] is state
+    assert CORRECTIONS[state] == {RunState.SUCCEEDED, RunState.FAILED} - {state}
+
+
+@pytest.mark.parametrize("state", sorted(set(RunState) - TERMINAL_STATES))
+def test_a_run_that_goes_is_not_corrected(state: RunState) -> None:
+    decision = apply(make_run(state), Corrected(RunState.SUCCEEDED), NOW)
+    assert decision.reason == f"Corrected does not apply to a run that is {state}"
+
+
+def test_a_correction_changes_what_is_told_of_a_run_and_not_when_the_ledger_saw_it_end() -> None:
+    timed_out = apply(make_run(RunState.RUNNING, started_at=NOW), TimedOut("too long"), NOW).after
+    end = NOW + timedelta(seconds=90)
+    told = {"reported_end_at": end, "records": 7, "message": None}
+    right = apply(timed_out, Corrected(RunState.SUCCEEDED, told=told), NOW + timedelta(seconds=100)).after
+    assert (right.state, right.error_code, right.message, right.records) == (RunState.SUCCEEDED, None, None, 7)
+    assert (right.ended_at, right.end_at, right.started_at) == (NOW, end, NOW)
+    wrong = apply(right, Corrected(RunState.FAILED, "the rows were yesterday's"), end).after
+    assert (wrong.state, wrong.error_code, wrong.message) == (RunState.FAILED, CORRECTED, "the rows were yesterday's")
+    assert wrong.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("executor", sorted(set(Executor) - {Executor.EXTERNAL}))
+def test_what_the_ledger_had_done_is_not_corrected(executor: Executor) -> None:
+    ended = apply(make_run(RunState.RUNNING, executor=executor), Succeeded(), NOW).after
+    decision = apply(ended, Corrected(RunState.FAILED), NOW)
+    assert decision.after is ended
+    assert str(executor) in str(decision.reason)
+
+
+@pytest.mark.parametrize("state", RunState)
+def test_more_can_be_told_of_a_run_in_any_state_but_nothing_that_is_not_its_workers_to_tell(state: RunState) -> None:
+    run = make_run(state, source="here")
+    after = apply(run, Amended({"source": None, "records": 3}), NOW).after
+    assert after == run.model_copy(
+        update={"source": None, "records": 3, "version": 2, "modified_at": NOW},
+    )
+    with pytest.raises(ValueError, match="state"):
+        apply(run, Amended({"state": RunState.SUCCEEDED}), NOW)
+    assert not TELLABLE & {"state", "number", "ended_at", "submitted_at", "started_at", "settled"}
+
+
+def test_the_workers_word_on_times_goes_before_the_ledgers() -> None:
+    run = make_run(RunState.RUNNING, reported_start_at=NOW - timedelta(days=1))
+    assert (run.start_at, run.end_at) == (NOW - timedelta(days=1), None)
+    ended = apply(run, Succeeded(), NOW).after
+    assert ended.end_at == NOW
+    assert apply(ended, Amended({"reported_end_at": NOW - timedelta(hours=1)}), NOW).after.end_at < NOW
 
 
 def test_every_unfinished_state_leads_to_an_end() -> None:

@@ -37,6 +37,8 @@ def load_table(
         arguments=spec.model_dump(mode="json", exclude_none=True),
         run_id=run_id,
         trigger=trigger,
+        source="uploads" if spec.source is None else f"s3://{spec.source.bucket}/{spec.source.path}",
+        destination=table.full_name,
         new_documents=new_documents,
         changed_documents=changed_documents,
     )

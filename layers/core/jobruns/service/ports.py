@@ -12,7 +12,8 @@ from jobruns.bookmark import Bookmark
 from jobruns.documents import Document
 from jobruns.job import Job
 from jobruns.lifecycle import Decision
-from jobruns.run import Executor, Progress, Run, RunEvent, RunState
+from jobruns.run import Executor, Progress, Run, RunEvent, RunState, RunSummary
+from jobruns.run_order import RunOrder
 from jobruns.table import Project, Table
 from jobruns.trigger import Trigger, Watched
 
@@ -30,6 +31,7 @@ class StartToken:
 
     digest: str
     expires_at: datetime
+    runs: int = 1
 
 
 class TokenSpentError(Exception):
@@ -38,12 +40,15 @@ class TokenSpentError(Exception):
     Parameters
     ----------
     run_id : str
-        Which.
+        Which; the first of several.
+    runs : int
+        How many it stands for.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, runs: int = 1) -> None:
         super().__init__(f"the token has started the run {run_id}")
         self.run_id = run_id
+        self.runs = runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,19 @@ class Page:
 
     runs: list[Run]
     next_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryPage:
+    """What became of some runs, and the position that asks for the next ones; ``None`` at the end."""
+
+    summaries: list[RunSummary]
+    position: str | None
+
+
+MAX_CREATED = 19
+"""Runs created together: five parts of a transaction each (run, ref, number, event, its job's slots), and a token, of
+the 100 that DynamoDB takes."""
 
 
 class UnitRecord(BaseModel):
@@ -92,6 +110,10 @@ class RunStore(Protocol):
         changed_documents: Sequence[Document] = (),
     ) -> None: ...
 
+    def create_all(
+        self, runs: Sequence[tuple[Run, RunEvent]], *, limits: Mapping[str, int], token: StartToken | None = None
+    ) -> None: ...
+
     def transition(self, decision: Decision, event: RunEvent, *, slots: int | None = None) -> Run | None: ...
     def record_ignored(self, event: RunEvent, mark: str) -> None: ...
     def abandon(self, org: str, run_id: str) -> bool: ...
@@ -102,7 +124,7 @@ class RunStore(Protocol):
     def set_progress(self, run: Run, at: datetime, progress: Progress) -> bool: ...
     def defer(self, run: Run, until: datetime) -> None: ...
     def mark_settled(self, run: Run) -> None: ...
-    def mark_last_success(self, run: Run) -> None: ...
+    def delete(self, run: Run, event: RunEvent) -> Run | None: ...
     def queued(self, org: str, job: str, limit: int) -> list[str]: ...
     def get(self, org: str, job: str, run_id: str) -> Run | None: ...
     def ref(self, org: str, run_id: str) -> RunRef | None: ...
@@ -124,7 +146,20 @@ class RunStore(Protocol):
     def due(self, now: datetime, limit: int) -> Iterator[Run]: ...
     def many(self, org: str, refs: Iterable[tuple[str, str]]) -> dict[str, Run]: ...
     def events(self, org: str, run_id: str, *, after: int = 0, limit: int = 1000) -> list[RunEvent]: ...
-    def last_success(self, org: str, job: str, *, by_end: bool) -> tuple[str, datetime] | None: ...
+    def reserve_numbers(self, org: str, count: int = 1) -> int: ...
+    def by_number(self, org: str, number: int) -> Run | None: ...
+    def by_numbers(self, org: str, numbers: Iterable[int]) -> dict[int, Run]: ...
+
+    def number_range(
+        self, org: str, *, low: int, high: int, ascending: bool, limit: int, position: str | None = None
+    ) -> Page: ...
+
+    def summaries(
+        self, org: str, job: str, order: RunOrder, *, limit: int, position: str | None = None
+    ) -> SummaryPage: ...
+
+    def last_success(self, org: str, job: str, *, by_end: bool) -> RunSummary | None: ...
+    def org_runs(self, org: str, order: RunOrder, *, limit: int, position: str | None = None) -> Page: ...
 
 
 class JobStore(Protocol):

@@ -5,7 +5,7 @@ from typing import Any
 
 from jobruns.access import Permission, Principal
 from jobruns.errors import IllegalTransitionError, InvalidInputError
-from jobruns.lifecycle import Event, Failed, Stopped, StopRequested, Succeeded, TimedOut
+from jobruns.lifecycle import Event, Failed, Stopped, StopRequested, Succeeded, TimedOut, Told
 from jobruns.run import Run, RunState
 from jobruns.service.ports import Ports
 from jobruns.service.transitions import end, move
@@ -21,6 +21,7 @@ def report_run(
     *,
     message: str | None = None,
     metrics: Mapping[str, Any] | None = None,
+    told: Told | None = None,
 ) -> Run:
     """Report how a run ended.
 
@@ -41,6 +42,8 @@ def report_run(
         What to tell people; cut after 4,096 characters.
     metrics : mapping, optional
         Figures of the work, kept on the run.
+    told : Told, optional
+        What else is told of the run, as `jobruns.service.telling.read_told` gives it; a message in it is kept whole.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def report_run(
         # Whoever stopped the worker need not have asked here; and if somebody did, it may be after the run was read.
         asked = StopRequested(message=text or f"stopped, as {principal.name} reports")
         run = move(ports, run, asked, principal.name).after
-    decision = end(ports, run, _outcome(state, text, metrics), principal.name)
+    decision = end(ports, run, _outcome(state, text, metrics, told or {}), principal.name)
     after = decision.after
     if after.state.terminal:
         # Also when the report came again: the first may have died before it told the state machine.
@@ -88,14 +91,14 @@ def beat_run(ports: Ports, principal: Principal, run: Run) -> Run:
     return ports.runs.get(run.org, run.job, run.run_id) or run
 
 
-def _outcome(state: RunState, message: str | None, metrics: Mapping[str, Any] | None) -> Event:
+def _outcome(state: RunState, message: str | None, metrics: Mapping[str, Any] | None, told: Told) -> Event:
     match state:
         case RunState.SUCCEEDED:
-            return Succeeded(message, metrics)
+            return Succeeded(message, metrics, told)
         case RunState.FAILED:
-            return Failed(message or "the worker reported a failure without saying why", metrics=metrics)
+            return Failed(message or "the worker reported a failure without saying why", metrics=metrics, told=told)
         case RunState.TIMEOUT:
-            return TimedOut(message or "the worker reported that it ran out of time")
+            return TimedOut(message or "the worker reported that it ran out of time", told)
         case RunState.STOPPED:
-            return Stopped(message)
+            return Stopped(message, told)
     raise InvalidInputError(f"a run ends as SUCCEEDED, FAILED, TIMEOUT or STOPPED, not as {state}", field="state")

@@ -50,7 +50,7 @@ def dispatch_run(ports: Ports, org: str, job: str, run_id: str, task_token: str 
     return {"begun": True, **ports.executors[begun.executor].begin(begun, load_arguments(ports, begun))}
 
 
-def settle_run(ports: Ports, org: str, job: str, run_id: str, outcome: Event) -> Run:
+def settle_run(ports: Ports, org: str, job: str, run_id: str, outcome: Event) -> Run | None:
     """End a run if it has not ended, and do all that follows. May be repeated.
 
     Parameters
@@ -62,15 +62,22 @@ def settle_run(ports: Ports, org: str, job: str, run_id: str, outcome: Event) ->
     outcome : Event
         How the state machine saw the work end; what the ledger knows already goes before it.
 
+    Returns
+    -------
+    Run or None
+        As it ended; ``None`` when it was deleted since, and so settled before that.
+
     Raises
     ------
     NotFoundError
-        There is no such run.
+        There has never been such a run.
     CommitInProgressError
         The run's commit has yet to decide; ask again.
     """
     run = ports.runs.get(org, job, run_id)
     if run is None:
+        if ports.runs.events(org, run_id, limit=1):
+            return None
         raise NotFoundError(f"no run {run_id} of the job {job!r}")
     if not run.state.terminal:
         run = conclude_run(ports, run, outcome, SETTLE)
@@ -104,9 +111,7 @@ def finish_run(ports: Ports, run: Run, actor: str) -> None:
     if run.bookmark_option is BookmarkOption.ENABLE:
         # Before anything that starts another run, which would read the bookmark.
         conclude_bookmark(ports, run)
-    if run.state is RunState.SUCCEEDED:
-        ports.runs.mark_last_success(run)
-    else:
+    if run.state is not RunState.SUCCEEDED:
         executor.stop(run)
     executor.settle(run)
     retry = retry_failed(ports, run, actor)

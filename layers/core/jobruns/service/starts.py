@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -40,6 +40,9 @@ UPLOADS_RETURN = (
     "or redrive the dead-letter queue"
 )
 
+MAX_PLACE_CHARACTERS = 2048
+"""Of an option of a load that says where rows come from or go to; what is wrong with it, the load itself finds."""
+
 TOKEN_SECONDS = 900
 """How long a start is remembered by its token; clients that repeat a call do so within minutes."""
 
@@ -53,7 +56,7 @@ class StartRequest:
     With `run_id` or `token` the start may be repeated: a run that has the id already, or that the same caller started
     with the same token within `TOKEN_SECONDS`, is returned as it is. `arguments` of ``None`` are those of `previous`,
     the run that is tried again, if there is one. `queueing` wins over what the job says. The documents are written
-    with the run or not at all.
+    with the run or not at all. `number` is one that was reserved for the run; by default it gets one when it begins.
     """
 
     job: str
@@ -68,6 +71,11 @@ class StartRequest:
     trigger: TriggerKind = TriggerKind.CALLER
     trigger_name: str | None = None
     predecessors: Sequence[Predecessor] = ()
+    number: int | None = None
+    source: str | None = None
+    destination: str | None = None
+    reported_start_at: datetime | None = None
+    counts: bool = True
     extra: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     new_documents: Sequence[Document] = ()
     changed_documents: Sequence[Document] = ()
@@ -94,6 +102,19 @@ def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
     """
     principal.require(Permission.START)
     job = find_job(ports, principal, request.job)
+    run = compose_run(ports, principal, job, request, ports.clock())
+    queueing = job.queueing if request.queueing is None else request.queueing
+    return create_run(ports, job, run, request, queueing=queueing)
+
+
+def compose_run(ports: Ports, principal: Principal, job: Job, request: StartRequest, now: datetime) -> Run:
+    """Make the run that is asked for: STARTING, and not written yet.
+
+    Raises
+    ------
+    InvalidInputError
+        The timeout is out of range, or an argument the ledger itself reads has a value it does not know.
+    """
     previous = request.previous
     if previous is not None and previous.trigger is TriggerKind.UPLOAD:
         raise InvalidInputError(UPLOADS_RETURN, field="previous")
@@ -101,11 +122,11 @@ def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
     if not 1 <= timeout <= MAX_TIMEOUT_SECONDS:
         raise InvalidInputError(f"the timeout must be 1 to {MAX_TIMEOUT_SECONDS} seconds", field="timeout_seconds")
     arguments = _merge_arguments(ports, job, request)
-    now = ports.clock()
     run_id = request.run_id or new_id(now)
     option = read_bookmark_option(arguments)
+    source, destination = _places(job, request, arguments)
     arguments, arguments_key = _place_arguments(ports, job.org, run_id, arguments)
-    run = Run(
+    return Run(
         org=job.org,
         job=job.name,
         run_id=run_id,
@@ -128,6 +149,11 @@ def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
         heartbeat_seconds=job.heartbeat_seconds if (job.heartbeat_seconds or timeout) < timeout else None,
         notify_after_seconds=request.notify_after_seconds or job.notify_after_seconds,
         bookmark_option=option,
+        number=request.number,
+        counts=request.counts,
+        source=source,
+        destination=destination,
+        reported_start_at=request.reported_start_at,
         submitted_at=now,
         modified_at=now,
         deadline_at=now + timedelta(seconds=timeout),
@@ -135,8 +161,6 @@ def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
         extra=_merge_extra(job.run_extra, request.extra),
         progress=first_progress(job.executor),
     )
-    queueing = job.queueing if request.queueing is None else request.queueing
-    return create_run(ports, job, run, request, queueing=queueing)
 
 
 def record_refused(ports: Ports, principal: Principal, request: StartRequest, error_code: str, message: str) -> Run:
@@ -186,7 +210,7 @@ def record_refused(ports: Ports, principal: Principal, request: StartRequest, er
     )
     event = run_event(run, "Refused", now, principal.name, message=message)
     try:
-        ports.runs.create(run, event, token=_start_token(run, request))
+        ports.runs.create(run, event, token=start_token(run, request.token))
     except TokenSpentError as spent:
         return _started_before(ports, run, spent)
     except AlreadyExistsError as error:
@@ -247,7 +271,7 @@ def create_run(ports: Ports, job: Job, run: Run, request: StartRequest, *, queue
     AlreadyExistsError
         A document's name or id is taken, or the run's id is one that no run may have.
     """
-    token = _start_token(run, request)
+    token = start_token(run, request.token)
     event = run_event(run, "Submitted", run.submitted_at, run.started_by)
     try:
         ports.runs.create(
@@ -268,6 +292,14 @@ def create_run(ports: Ports, job: Job, run: Run, request: StartRequest, *, queue
         return _existing(ports, run, error)
     launch(ports, run)
     return run
+
+
+def start_token(run: Run, token: str | None, runs: int = 1) -> StartToken | None:
+    """Make of a caller's token what is stored of it: it is his, and the job's, and stands for so many runs."""
+    if token is None:
+        return None
+    digest = hashlib.sha256(f"{run.started_by}\x00{run.job}\x00{token}".encode()).hexdigest()
+    return StartToken(digest, run.submitted_at + timedelta(seconds=TOKEN_SECONDS), runs)
 
 
 def first_progress(executor: Executor) -> Progress:
@@ -296,13 +328,6 @@ def _enqueue(ports: Ports, run: Run, request: StartRequest, token: StartToken | 
     return ports.runs.get(run.org, run.job, run.run_id) or waiting
 
 
-def _start_token(run: Run, request: StartRequest) -> StartToken | None:
-    if request.token is None:
-        return None
-    digest = hashlib.sha256(f"{run.started_by}\x00{run.job}\x00{request.token}".encode()).hexdigest()
-    return StartToken(digest, run.submitted_at + timedelta(seconds=TOKEN_SECONDS))
-
-
 def _started_before(ports: Ports, run: Run, spent: TokenSpentError) -> Run:
     before = ports.runs.get(run.org, run.job, spent.run_id)
     if before is None:
@@ -329,6 +354,15 @@ def _merge_arguments(ports: Ports, job: Job, request: StartRequest) -> dict[str,
     if said is None:
         said = load_arguments(ports, request.previous) if request.previous else {}
     return {**job.arguments, **said, **job.fixed_arguments}
+
+
+def _places(job: Job, request: StartRequest, arguments: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Tell where rows come from and go to: as the caller says, or as the options of a load say it."""
+    if job.executor is not Executor.INGEST:
+        return request.source, request.destination
+    options = [arguments.get(name) for name in ("--source", "--table")]
+    said = [option[:MAX_PLACE_CHARACTERS] if isinstance(option, str) else None for option in options]
+    return request.source or said[0], request.destination or said[1]
 
 
 def _merge_extra(base: Mapping[str, Mapping[str, Any]], said: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -133,7 +133,10 @@ def conclude_work(
         As it is now: STOPPED where it was being stopped; still RUNNING where its commit has yet to decide, which only a
         `conclusive` failure does not wait for: one of which it is certain that nothing was or will be committed.
     """
-    outcome: Event = Succeeded(message, metrics)
+    figures = metrics or {}
+    # What was only tried is in no snapshot.
+    records = figures.get("rows_loaded", 0) if "snapshot_id" in figures else 0
+    outcome: Event = Succeeded(message, metrics, {"records": records})
     if error is not None:
         outcome = Failed(error, error_code, metrics, conclusive=conclusive)
     after = run if run.state.terminal else end(ports, run, outcome, WORK).after

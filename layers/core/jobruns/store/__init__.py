@@ -9,13 +9,14 @@ from jobruns.store.claims import Claims
 from jobruns.store.documents import Documents
 from jobruns.store.items import bind
 from jobruns.store.jobs import Jobs
-from jobruns.store.queries import RunReads
+from jobruns.store.numbers import NumberedRuns
 from jobruns.store.runs import RunWrites, find_queued
+from jobruns.store.summaries import SummarizedRuns
 from jobruns.store.triggers import Triggers
 from jobruns.store.units import Units
 
 
-class RunStore(RunReads, RunWrites):
+class RunStore(NumberedRuns, SummarizedRuns, RunWrites):
     """Reads and writes runs."""
 
     def queued(self, org: str, job: str, limit: int) -> list[str]:

@@ -4,10 +4,8 @@ All share one connection, that of `LedgerItem`: a client costs some 20 ms to mak
 at every cold start.
 """
 
-from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel
 from pynamodb.attributes import (
     BooleanAttribute,
     JSONAttribute,
@@ -17,13 +15,16 @@ from pynamodb.attributes import (
     UTCDateTimeAttribute,
 )
 from pynamodb.connection import Connection
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 
-from jobruns.run import Progress, Run
-from jobruns.store import keys
+from jobruns.run import Progress, RunSummary
 
 PROGRESS_COUNTERS = tuple(name for name in Progress.model_fields if name != "listing")
+
+SUMMARY_FIELDS = tuple(RunSummary.model_fields)
+"""What the local indexes keep of a run beside its keys: as much as its line in a list shows, and nothing that moves
+while it goes."""
 
 
 class DueIndex(GlobalSecondaryIndex[Any]):
@@ -40,7 +41,7 @@ class DueIndex(GlobalSecondaryIndex[Any]):
 
 
 class TimeIndex(GlobalSecondaryIndex[Any]):
-    """An org's runs by submission."""
+    """An org's runs by their start."""
 
     class Meta:
         """Name and projection as template.yaml has them."""
@@ -53,7 +54,7 @@ class TimeIndex(GlobalSecondaryIndex[Any]):
 
 
 class StateIndex(GlobalSecondaryIndex[Any]):
-    """An org's runs by state, then submission."""
+    """An org's runs by state, then start."""
 
     class Meta:
         """Name and projection as template.yaml has them."""
@@ -63,6 +64,32 @@ class StateIndex(GlobalSecondaryIndex[Any]):
 
     state_pk = UnicodeAttribute(hash_key=True)
     state_sk = UnicodeAttribute(range_key=True)
+
+
+class StartIndex(LocalSecondaryIndex[Any]):
+    """A job's numbered runs by outcome, then start; sparse."""
+
+    class Meta:
+        """Name and projection as template.yaml has them."""
+
+        index_name = "lsi_start"
+        projection = IncludeProjection(list(SUMMARY_FIELDS))
+
+    pk = UnicodeAttribute(hash_key=True)
+    start_sk = UnicodeAttribute(range_key=True)
+
+
+class EndIndex(LocalSecondaryIndex[Any]):
+    """A job's numbered runs by outcome, then end; sparse."""
+
+    class Meta:
+        """Name and projection as template.yaml has them."""
+
+        index_name = "lsi_end"
+        projection = IncludeProjection(list(SUMMARY_FIELDS))
+
+    pk = UnicodeAttribute(hash_key=True)
+    end_sk = UnicodeAttribute(range_key=True)
 
 
 class LedgerItem(Model):
@@ -94,12 +121,23 @@ class RunItem(LedgerItem):
     time_sk = UnicodeAttribute()
     state_pk = UnicodeAttribute()
     state_sk = UnicodeAttribute()
+    lsi_start = StartIndex()
+    lsi_end = EndIndex()
+    start_sk = UnicodeAttribute(null=True)
+    end_sk = UnicodeAttribute(null=True)
 
     org = UnicodeAttribute()
     job = UnicodeAttribute()
     run_id = UnicodeAttribute()
     executor = UnicodeAttribute()
     state = UnicodeAttribute()
+    number = NumberAttribute(null=True)
+    counts = BooleanAttribute(null=True)
+    source = UnicodeAttribute(null=True)
+    destination = UnicodeAttribute(null=True)
+    records = NumberAttribute(null=True)
+    reported_start_at = UTCDateTimeAttribute(null=True)
+    reported_end_at = UTCDateTimeAttribute(null=True)
     version = NumberAttribute()
     door = UnicodeAttribute()
     trigger = UnicodeAttribute()
@@ -165,6 +203,7 @@ class TokenItem(LedgerItem):
     """Which run a caller's token started. Deleted by DynamoDB some time after it expires."""
 
     run_id = UnicodeAttribute()
+    runs = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -181,6 +220,7 @@ class EventItem(LedgerItem):
     actor = UnicodeAttribute()
     applied = BooleanAttribute()
     message = UnicodeAttribute(null=True)
+    was = JSONAttribute(null=True)
 
 
 class SlotsItem(LedgerItem):
@@ -195,13 +235,17 @@ class QueueItem(LedgerItem):
     run_id = UnicodeAttribute()
 
 
-class LastItem(LedgerItem):
-    """A job's last success."""
+class NumberItem(LedgerItem):
+    """Which run has a number."""
 
+    job = UnicodeAttribute()
     run_id = UnicodeAttribute()
-    at = UTCDateTimeAttribute()
-    started_at = UTCDateTimeAttribute()
-    ended_at = UTCDateTimeAttribute()
+
+
+class CounterItem(LedgerItem):
+    """The last number that was given out."""
+
+    last = NumberAttribute()
 
 
 class BookmarkItem(LedgerItem):
@@ -318,50 +362,3 @@ def bind(table_name: str) -> Connection:
     LedgerItem._connection = shared  # noqa: SLF001 - as above
     connection: Connection = shared.connection
     return connection
-
-
-def attribute_value(value: Any) -> Any:
-    """Turn a field of a run into what its attribute takes; ``None`` where there is nothing to keep."""
-    match value:
-        case StrEnum():
-            return str(value)
-        case BaseModel():
-            return value.model_dump(mode="json")
-        case tuple():
-            return [attribute_value(part) for part in value] or None
-        case dict():
-            return value or None
-    return value
-
-
-def run_keys(run: Run, due: str | None) -> dict[str, str | None]:
-    """Compose the index keys that move with a run's state."""
-    return {
-        "due_pk": keys.due_pk(run.run_id) if due else None,
-        "due_sk": f"{due}#{run.run_id}" if due else None,
-        "state_pk": keys.state_pk(run.org, run.state),
-    }
-
-
-def read_run(item: RunItem) -> Run:
-    """Turn an item into a run."""
-    fields = {name: getattr(item, name) for name in Run.model_fields if name != "progress"}
-    fields = {name: value for name, value in fields.items() if value is not None}
-    # A worker killed before it was counted as running is counted as done all the same, until the recount.
-    progress = {name: max(int(getattr(item, name) or 0), 0) for name in PROGRESS_COUNTERS}
-    return Run.model_validate({**fields, "progress": {"listing": item.listing, **progress}})
-
-
-def write_run(run: Run, due: str | None) -> RunItem:
-    """Turn a new run into an item."""
-    fields = {name: attribute_value(getattr(run, name)) for name in Run.model_fields if name != "progress"}
-    attributes: dict[str, Any] = {**run_keys(run, due), **fields, **run.progress.model_dump()}
-    return RunItem(
-        pk=keys.job_pk(run.org, run.job),
-        sk=keys.run_sk(run.run_id),
-        kind="run",
-        time_pk=keys.time_pk(run.org),
-        time_sk=keys.instant_sk(run.submitted_at, run.run_id),
-        state_sk=keys.instant_sk(run.submitted_at, run.run_id),
-        **attributes,
-    )

@@ -13,7 +13,8 @@ from jobruns.errors import InvalidInputError
 from jobruns.run import Run, RunEvent, RunState
 from jobruns.service.ports import Page, RunRef
 from jobruns.store import keys
-from jobruns.store.items import AttemptItem, EventItem, LastItem, RunItem, RunRefItem, read_run
+from jobruns.store.items import AttemptItem, EventItem, RunItem, RunRefItem
+from jobruns.store.run_items import read_run
 
 MAX_PAGE = 1000
 
@@ -79,7 +80,7 @@ class RunReads:
         limit: int,
         token: str | None = None,
     ) -> Page:
-        """Read a page of all runs of an org by submission, newest first, of one state if asked.
+        """Read a page of all runs of an org by their start, newest first, of one state if asked.
 
         One query of an index of keys and one consistent batch read: a run may be missing for the moment it takes an
         index to follow, but what is shown is as it is now.
@@ -127,15 +128,8 @@ class RunReads:
         )
         return [_read_event(item) for item in found]
 
-    def last_success(self, org: str, job: str, *, by_end: bool) -> tuple[str, datetime] | None:
-        """Read the id and the time of a job's last success, by its start or by its end: one read."""
-        try:
-            item = LastItem.get(keys.job_pk(org, job), "LAST#END" if by_end else "LAST#START", consistent_read=True)
-        except DoesNotExist:
-            return None
-        return item.run_id, item.at
-
     def _batch(self, wanted: list[tuple[str, str]]) -> list[Run]:
+        """Read the runs with the given keys, consistently, in their order; what is not there is left out."""
         if not wanted:
             return []
         found = {item.run_id: read_run(item) for item in RunItem.batch_get(wanted, consistent_read=True)}
@@ -194,4 +188,5 @@ def _read_event(item: EventItem) -> RunEvent:
         actor=item.actor,
         applied=item.applied,
         message=item.message,
+        was=item.was or {},
     )
