@@ -56,7 +56,8 @@ class FastReader:
         try:
             table = arrow_json.read_json(
                 pa.BufferReader(data),
-                read_options=arrow_json.ReadOptions(block_size=len(data) + 1),
+                # There is one block, so that more threads would have nothing to do.
+                read_options=arrow_json.ReadOptions(block_size=len(data) + 1, use_threads=False),
                 parse_options=way.options,
             )
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
