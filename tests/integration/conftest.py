@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import botocore.client
+import botocore.httpsession
 import pytest
 from botocore.loaders import JSONFileLoader, Loader
 from moto import mock_aws
@@ -34,6 +35,8 @@ JSONFileLoader.load_file = lambda self, path: _read_description(path)  # type: i
 # Nor list them: each of its clients looks into some hundred directories.
 _list_services = cache(Loader().list_available_services)
 Loader.list_available_services = lambda self, type_name: _list_services(type_name)  # type: ignore[method-assign]
+# Each client makes three contexts of TLS, of which none is ever used here.
+botocore.httpsession.create_urllib3_context = cache(botocore.httpsession.create_urllib3_context)
 
 
 @cache  # reading the template takes as long as many a test
