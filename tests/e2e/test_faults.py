@@ -61,7 +61,7 @@ def test_a_run_survives_the_death_of_dispatch_and_settle_at_any_call(
 INGEST = ["DispatchFunction", "ListFunction", "IndexFunction", "CommitFunction", "SettleFunction"]
 
 
-@pytest.mark.parametrize("stride", [41, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [61, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_load_survives_the_death_of_any_function_at_any_call(runner: Runner, ports: Ports, stride: int) -> None:
     door = Door(runner)
     runner.wait_warm()
@@ -88,7 +88,7 @@ def test_a_load_survives_the_death_of_any_function_at_any_call(runner: Runner, p
     assert len(struck) >= most(walk[::stride])
 
 
-@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [19, pytest.param(1, marks=pytest.mark.slow)])
 def test_an_upload_survives_the_death_of_its_function_at_any_call(runner: Runner, ports: Ports, stride: int) -> None:
     door = Door(runner)
     numbers = itertools.count()
@@ -195,7 +195,7 @@ def test_a_request_whose_door_dies_at_any_call_is_sent_again_and_loads_once(
     assert all(fired)
 
 
-@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_what_reconcile_repairs_is_repaired_though_it_dies_at_any_call(
     runner: Runner, ports: Ports, admin: Principal, stride: int
 ) -> None:

@@ -72,7 +72,7 @@ def test_a_start_whose_answer_is_lost_starts_one_run(
     assert not missing
 
 
-@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [19, pytest.param(1, marks=pytest.mark.slow)])
 def test_what_is_defined_and_started_while_the_door_dies_is_there_once(
     runner: Runner, ports: Ports, admin: Principal, glue: GlueClient, stride: int
 ) -> None:

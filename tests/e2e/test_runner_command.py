@@ -88,6 +88,7 @@ def commands(tmp_path: Path) -> Iterator[list[Command]]:
 needs_proc = pytest.mark.skipif(not PROC.exists(), reason="looks for processes in /proc")
 
 
+@pytest.mark.slow
 @needs_proc
 def test_two_side_by_side_then_end_and_leave_nothing(tmp_path: Path, commands: list[Command]) -> None:
     commands += [Command(tmp_path / "one"), Command(tmp_path / "two")]

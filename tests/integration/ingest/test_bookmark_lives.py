@@ -217,7 +217,7 @@ STEPS = st.one_of(
 
 # Each example has a job of its own in the same ledger, so what the fixtures give may be shared.
 @settings(
-    max_examples=12,
+    max_examples=7,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -232,7 +232,7 @@ def test_a_run_stopped_after_its_table_was_deleted_is_stopped_and_leaves_nothing
     _assert_gone(stack, table)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.slow)])
 def test_deleting_survives_a_kill_at_any_call(stack: Stack, kill: Kill, when: str) -> None:
     project = define_project(stack.ports, stack.admin, "one project")
     client("glue").create_database(DatabaseInput={"Name": project.database})

@@ -232,7 +232,7 @@ def test_many_runs_told_again_with_their_token_are_the_same_runs(ports: Ports, a
     assert len(find_numbered_runs(ports, admin, range(1, 200))) == 25
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["after", pytest.param("before", marks=pytest.mark.slow)])
 def test_killed_at_any_call_and_told_again_every_run_is_there_once_and_goes(
     ports: Ports, admin: Principal, machine: RecordingMachine, kill: Kill, when: str
 ) -> None:
