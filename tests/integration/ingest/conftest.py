@@ -28,7 +28,7 @@ from jobruns.transform import Column, ColumnType, Transform
 from jobruns_data.catalog import TableTarget, open_catalog
 from jobruns_data.catalog import load_table as load_lake_table
 from lifecycle.outcomes import read_outcome
-from tests.integration.conftest import TABLE, LambdaTime, make_ledger_table
+from tests.integration.conftest import TABLE, Kill, KilledError, LambdaTime, make_ledger_table
 
 ORG = "0192f0c1-2222-7aaa-8aaa-000000000001"
 LANDING, LAKE, WORK = "stack-landing", "stack-lake", "stack-work"
@@ -303,3 +303,19 @@ def csv(count: int, start: int = 0) -> bytes:
 
 
 __all__ = ["LANDING", "ORG", "LambdaTime", "RunState", "Stack", "client", "csv"]
+
+
+def again_if_killed(kill: Kill) -> Callable[[Callable[[], Any]], Any]:
+    """Call a task, and once more when its process was killed, as Step Functions does. Only tasks are killed."""
+
+    def attempt(task: Callable[[], Any]) -> Any:
+        kill.paused = False
+        try:
+            return task()
+        except KilledError:
+            return task()
+        finally:
+            kill.paused = True
+
+    kill.paused = True
+    return attempt

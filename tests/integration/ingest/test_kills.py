@@ -2,8 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -15,27 +13,11 @@ from jobruns.service.uploads import FAILED_FILES_METRIC
 from jobruns.service.work import begin_commit, conclude_work
 from jobruns.uploads import parse_notification
 from tests.integration.conftest import Kill, KilledError
-from tests.integration.ingest.conftest import LANDING, Stack, csv
+from tests.integration.ingest.conftest import LANDING, Stack, again_if_killed, csv
 
 MAX_CALLS = 120
 MOMENTS = pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.slow)])
 ENABLED = {"--job-bookmark-option": "job-bookmark-enable"}
-
-
-def _again(kill: Kill) -> Callable[[Callable[[], Any]], Any]:
-    """Call a task, and once more when its process was killed, as Step Functions does. Only tasks are killed."""
-
-    def attempt(task: Callable[[], Any]) -> Any:
-        kill.paused = False
-        try:
-            return task()
-        except KilledError:
-            return task()
-        finally:
-            kill.paused = True
-
-    kill.paused = True
-    return attempt
 
 
 @pytest.mark.slow
@@ -48,7 +30,7 @@ def test_a_load_survives_a_kill_at_any_call(stack: Stack, kill: Kill, when: str)
         stack.put(f"{nth}/b.csv", csv(3, loaded + 3))
         run = stack.start(table, f"{nth}/", unit_bytes=1)
         kill.arm(nth, when)
-        run = stack.ingest(run, _again(kill))
+        run = stack.ingest(run, again_if_killed(kill))
         struck = kill.seen >= nth
         kill.disarm()
         loaded += 6
@@ -76,7 +58,7 @@ def test_an_incremental_load_survives_a_kill_at_any_call(stack: Stack, kill: Kil
         stack.put(f"in/{nth}.csv", csv(2, 2 * nth))
         run = stack.dispatch(start_run(stack.ports, stack.admin, StartRequest(job=job.name, door="tests")))
         kill.arm(nth, when)
-        again = _again(kill)
+        again = again_if_killed(kill)
         run = stack.ingest(run, again)
         run = again(lambda: stack.settle(run))  # noqa: B023 - called at once
         struck = kill.seen >= nth
@@ -131,7 +113,7 @@ def test_a_failing_load_survives_a_kill_at_any_call(stack: Stack, kill: Kill, wh
     for nth in range(1, MAX_CALLS):
         run = stack.start(table, "in/", unit_bytes=1)
         kill.arm(nth, when)
-        run = stack.ingest(run, _again(kill))
+        run = stack.ingest(run, again_if_killed(kill))
         struck = kill.seen >= nth
         kill.disarm()
         assert run.state is RunState.FAILED, kill.calls[nth - 1]

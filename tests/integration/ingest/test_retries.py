@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult
 
@@ -16,8 +15,8 @@ from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.stops import stop_run
 from jobruns.service.tables import amend_transform, delete_table, find_transform, truncate_table
 from jobruns.table import Table
-from tests.integration.conftest import Kill, KilledError
-from tests.integration.ingest.conftest import LANDING, WORK, LambdaTime, Stack, client, csv
+from tests.integration.conftest import Kill
+from tests.integration.ingest.conftest import LANDING, WORK, LambdaTime, Stack, again_if_killed, client, csv
 
 CONTEXT: Any = LambdaTime()
 
@@ -319,15 +318,7 @@ def test_failing_and_retrying_survive_a_kill_at_any_call(stack: Stack, kill: Kil
     table = stack.table(gzip=True)
     loaded = 0
 
-    def attempt(task: Callable[[], Any]) -> Any:
-        kill.paused = False
-        try:
-            return task()
-        except KilledError:
-            return task()
-        finally:
-            kill.paused = True
-
+    attempt = again_if_killed(kill)
     for nth in range(1, 200):
         prefix = f"{nth}/"
         stack.put(f"{prefix}a.gz", _packed(3, loaded))
