@@ -92,13 +92,17 @@ class Ordering:
 
 @dataclass(frozen=True, slots=True)
 class BoundQuery:
-    """A query of a relation. All conditions have to hold; the last column of the order is the relation's key."""
+    """A query of a relation. All conditions have to hold; the last column of the order is the relation's key.
+
+    ``ordered`` is whether the caller named an order; where it did not, rows may come in any that is always the same.
+    """
 
     relation: Relation
     conditions: tuple[Bound, ...]
     shown: tuple[Shown, ...]
     order: tuple[Ordering, ...]
     zone: tzinfo = UTC
+    ordered: bool = False
 
 
 def bind_query(query: Query, relation: Relation, zone: tzinfo = UTC) -> BoundQuery:
@@ -124,6 +128,7 @@ def bind_query(query: Query, relation: Relation, zone: tzinfo = UTC) -> BoundQue
         conditions=tuple(bind_condition(condition, relation, zone) for condition in query.conditions),
         order=bind_order(query.order, relation),
         zone=zone,
+        ordered=bool(query.order),
     )
 
 

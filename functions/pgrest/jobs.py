@@ -11,7 +11,7 @@ ENDED = frozenset({"success", "error"})
 
 _NAME_BYTES = 1020  # a job's name has 255 characters at most, and UTF-8 needs up to four bytes for each
 _PLACE_BYTES = 2048
-_MESSAGE_BYTES = 100_000  # an item of DynamoDB holds 400 KB, and the run has more to keep than this
+_MESSAGE_BYTES = 32_768  # what the ledger keeps of a run's message
 
 JOBS = Relation(
     name="jobs",
