@@ -18,6 +18,7 @@ LIMIT_MEGABYTES = 250  # Lambda's, unzipped, a function with its layers
 PACKAGES = {
     "HydrolixFunction": "hydrolix",
     "GlueFunction": "glue",
+    "PostgrestFunction": "pgrest",
     "DispatchFunction": "lifecycle",
     "SettleFunction": "lifecycle",
     "ReconcileFunction": "lifecycle",

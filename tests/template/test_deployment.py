@@ -71,6 +71,7 @@ def test_a_stage_with_a_name_does_what_the_default_one_does(expanded: Resources)
         ("configs", True),
         ("config", False),
         ("glue", False),
+        ("postgrest", False),
         ("a/b", False),
         ("a" * 65, False),
     ],

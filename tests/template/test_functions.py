@@ -11,6 +11,7 @@ from tests.template.reading import ROOT, Resources, as_list, of_type, references
 FUNCTIONS = (
     "HydrolixFunction",
     "GlueFunction",
+    "PostgrestFunction",
     "DispatchFunction",
     "SettleFunction",
     "ReconcileFunction",
@@ -95,6 +96,8 @@ def test_only_who_needs_pyarrow_carries_it(name: str, functions: Resources) -> N
         ("/config/v1/{proxy+}", "HydrolixFunction"),
         ("/glue", "GlueFunction"),
         ("/glue/{proxy+}", "GlueFunction"),
+        ("/postgrest", "PostgrestFunction"),
+        ("/postgrest/{proxy+}", "PostgrestFunction"),
     ],
 )
 def test_doors_answer_before_the_api_gives_up(path: str, name: str, functions: Resources, expanded: Resources) -> None:
@@ -238,12 +241,13 @@ def test_work_is_written_under_its_prefix_only(expanded: Resources) -> None:
 
 
 @pytest.mark.parametrize(("name", "indexes"), [
-    ("HydrolixFunction", {"gsi_time", "gsi_state"}),
-    ("GlueFunction", set()),
-    ("ReconcileFunction", {"gsi_due"}),
+    ("HydrolixFunction", {"gsi_time", "gsi_state", "lsi_start", "lsi_end"}),
+    ("GlueFunction", {"lsi_start", "lsi_end"}),
+    ("PostgrestFunction", {"gsi_time", "gsi_state", "lsi_start", "lsi_end"}),
+    ("ReconcileFunction", {"gsi_due", "lsi_start", "lsi_end"}),
     ("FireFunction", set()),
     ("DispatchFunction", set()),
-    ("SettleFunction", set()),
+    ("SettleFunction", {"lsi_start", "lsi_end"}),
     ("ScriptFunction", set()),
     ("OnUploadFunction", set()),
     ("ListFunction", set()),
@@ -271,4 +275,11 @@ def test_only_doors_see_the_master_secret(expanded: Resources, functions: Resour
         if any("KeysSecret" in references(s["Resource"]) for s in role_statements(expanded[f"{name}Role"]))
     }
     told = {name for name in functions if "KEYS_SECRET_ID" in functions[name]["Environment"]["Variables"]}
-    assert readers == told == {"HydrolixFunction", "GlueFunction"}
+    assert readers == told == {"HydrolixFunction", "GlueFunction", "PostgrestFunction"}
+
+
+def test_no_route_ends_with_a_slash(expanded: Resources) -> None:
+    """API Gateway refuses such a route, and takes the path with a slash at its end for the route without."""
+    paths = expanded["HttpApi"]["Properties"]["Body"]["paths"]
+    assert paths
+    assert not [path for path in paths if path.endswith("/")]

@@ -70,6 +70,8 @@ def test_tables_are_dropped_by_one_function_only(expanded: Resources, functions:
     [
         ("HydrolixFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("GlueFunction", "LIFECYCLE_ARN", "states:StartExecution"),
+        ("PostgrestFunction", "LIFECYCLE_ARN", "states:StartExecution"),
+        ("PostgrestFunction", "LIFECYCLE_ARN", "states:SendTaskSuccess"),
         ("DispatchFunction", "INGEST_ARN", "states:StartExecution"),
         ("SettleFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("ReconcileFunction", "LIFECYCLE_ARN", "states:StartExecution"),

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from jobruns.store.items import SUMMARY_FIELDS
-from tests.template.reading import Resources, as_list, of_type
+from tests.template.reading import Resources, as_list, of_type, role_statements
 
 BUCKETS = ("LandingBucket", "LakeBucket", "WorkBucket")
 QUEUES = ("UploadQueue", "UploadDeadLetterQueue", "AsyncDeadLetterQueue")
+SETTLING = ("HydrolixFunction", "GlueFunction", "PostgrestFunction", "SettleFunction", "ReconcileFunction")
+"""Whose code does what follows from the end of a run."""
 
 
 def test_no_bucket_or_queue_is_missing_from_these_tests(resources: Resources) -> None:
@@ -52,6 +54,30 @@ def test_ledger_is_kept(resources: Resources) -> None:
     assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["DeletionProtectionEnabled"] == {"Ref": "LedgerDeletionProtection"}
+
+
+def test_runs_are_kept_for_ever_unless_the_stack_says_days(template: dict[str, Any], functions: Resources) -> None:
+    days = template["Parameters"]["RunRetentionDays"]
+    assert (days["Default"], days["MinValue"]) == (0, 0)
+    assert template["Outputs"]["RunRetentionDays"]["Value"] == {"Ref": "RunRetentionDays"}
+    for name, function in functions.items():
+        variables = function["Environment"]["Variables"]
+        assert ("LEDGER_TABLE" in variables) == (variables.get("RUN_RETENTION_DAYS") == {"Ref": "RunRetentionDays"}), (
+            name
+        )
+
+
+@pytest.mark.parametrize("name", SETTLING)
+def test_who_settles_runs_may_ask_for_the_last_success_of_a_job(name: str, expanded: Resources) -> None:
+    statements = role_statements(expanded[f"{name}Role"])
+    readable = {
+        resource["Fn::Sub"]
+        for statement in statements
+        if "dynamodb:Query" in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+        if "Fn::Sub" in resource
+    }
+    assert {f"${{LedgerTable.Arn}}/index/{index}" for index in ("lsi_start", "lsi_end")} <= readable
 
 
 def test_secret_is_kept_and_strong(resources: Resources) -> None:

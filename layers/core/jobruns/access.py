@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from jobruns.errors import (
     AccessDeniedError,
+    ExpiredCredentialError,
     MalformedCredentialError,
     MissingCredentialError,
     NotAuthenticatedError,
@@ -29,6 +30,7 @@ TOKEN_SECONDS = 86400
 
 _JWT_ISSUER = "jobruns"
 _REFUSED = "the credential is unknown, expired or revoked, or its secret is wrong"
+_EXPIRED = "the {} has expired; get another"
 
 
 @unique
@@ -197,8 +199,10 @@ class Credential(BaseModel):
 
         Raises
         ------
+        ExpiredCredentialError
+            It is a token whose time is over.
         NotAuthenticatedError
-            It is neither, or the token's signature or time is wrong.
+            It is neither, or the token's signature is wrong.
         """
         key_id, dot, secret = text.partition(".")
         if dot and key_id.startswith(KEY_ID_PREFIX):
@@ -215,7 +219,7 @@ class Credential(BaseModel):
             raise NotAuthenticatedError(_REFUSED) from None
         # The clock is a parameter of ours, so the expiry is compared here rather than by the library.
         if now.timestamp() >= float(claims["exp"]):
-            raise NotAuthenticatedError(_REFUSED)
+            raise ExpiredCredentialError(_EXPIRED.format("token"))
         actor = claims.get("act", {}).get("sub")
         return cls(key_id=str(claims["sub"]), expires_at=datetime.fromtimestamp(float(claims["exp"]), UTC), actor=actor)
 
@@ -253,8 +257,10 @@ def read_credential(headers: dict[str, str], master: str, now: datetime) -> Cred
     ------
     MissingCredentialError
         There is none.
+    ExpiredCredentialError
+        It is a token whose time is over.
     NotAuthenticatedError
-        It cannot be read, or is a token whose signature or time is wrong.
+        It cannot be read, or is a token whose signature is wrong.
     """
     scheme, _, rest = headers.get("authorization", "").partition(" ")
     match scheme.lower():
@@ -275,10 +281,14 @@ def admit(key: AccessKey | None, credential: Credential, master: str, now: datet
 
     Raises
     ------
+    ExpiredCredentialError
+        The key has expired, and whoever calls holds its secret or a token of it.
     NotAuthenticatedError
-        Unknown, expired or revoked key, or a wrong secret.
+        Unknown or revoked key, or a wrong secret.
     """
     genuine = credential.secret is None or secret_matches(master, credential.key_id, credential.secret)
-    if key is None or not genuine or not key.usable(now):
+    if key is None or not genuine or key.revoked_at is not None:
         raise NotAuthenticatedError(_REFUSED)
+    if not key.usable(now):
+        raise ExpiredCredentialError(_EXPIRED.format("key"))
     return Principal(org=key.org, name=key.key_id, role=key.role)

@@ -21,6 +21,7 @@ from jobruns.aws.machine import LifecycleMachine
 from jobruns.aws.objects import WorkObjects
 from jobruns.aws.schedules import EventSchedules
 from jobruns.aws.upload_queue import UploadQueue
+from jobruns.retention import Retention
 from jobruns.run import Executor, Run
 from jobruns.service.ports import Ports
 from jobruns.service.uploads import UploadPorts, requeue_uploads
@@ -38,7 +39,8 @@ def utc_now() -> datetime:
 @cache
 def load_store() -> Store:
     """Give the ledger table."""
-    return Store(load_settings().ledger_table)
+    settings = load_settings()
+    return Store(settings.ledger_table, retention=Retention(settings.run_retention_days))
 
 
 @cache
@@ -70,6 +72,7 @@ def load_ports() -> Ports:
         lake=LakeFunction(settings.tables_function),
         clock=utc_now,
         watched=settings.conditional_triggers,
+        retention=Retention(settings.run_retention_days),
     )
 
 

@@ -4,9 +4,10 @@
 
     JobrunsError
     ├── InvalidInputError            the request itself is wrong
-    ├── NotAuthenticatedError        a wrong secret, an expired or a temporary token; or one of
+    ├── NotAuthenticatedError        a wrong secret, a revoked key or a temporary token; or one of
     │   ├── MissingCredentialError   the request carries nothing that tells who calls
     │   ├── MalformedCredentialError what it carries cannot be read
+    │   ├── ExpiredCredentialError   a token or key of ours that was good once
     │   ├── UnknownKeyError          no such key, or one that has expired or was revoked
     │   └── WrongSignatureError      the signature is not the key's over this request, or is for elsewhere
     │       └── UntimelySignatureError  it was made too long ago, or is yet to be made
@@ -15,6 +16,7 @@
     ├── AlreadyExistsError           the name or id is taken
     ├── ConflictError                the present state does not allow it
     │   ├── IllegalTransitionError   the run's lifecycle does not allow it
+    │   ├── GoneError                the run has been deleted in the meantime
     │   ├── BookmarkConflictError    another run has moved, or is about to move, the job's bookmark
     │   └── StaleWriteError          another writer was faster, too often in a row
     ├── ConcurrentRunsExceededError  the job runs as often as it may
@@ -60,6 +62,10 @@ class MalformedCredentialError(NotAuthenticatedError):
     """What the request carries cannot be read as a credential."""
 
 
+class ExpiredCredentialError(NotAuthenticatedError):
+    """It was good once: a token that is genuine, or a key with its right secret. Nobody else is told so."""
+
+
 class UnknownKeyError(NotAuthenticatedError):
     """There is no such key, or it has expired or was revoked."""
 
@@ -90,6 +96,10 @@ class ConflictError(JobrunsError):
 
 class IllegalTransitionError(ConflictError):
     """The run's state does not allow the step."""
+
+
+class GoneError(ConflictError):
+    """What was to be changed has been deleted in the meantime."""
 
 
 class BookmarkConflictError(ConflictError):

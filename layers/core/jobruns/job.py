@@ -14,6 +14,9 @@ MAX_TIMEOUT_SECONDS = 30 * 86400
 MAX_CONCURRENT_RUNS = 1000
 """The unfinished runs of a limited job are named in one item, and an item holds 400 KB."""
 
+MAX_LOOK_BACK_SECONDS = 366 * 86400
+"""A year: whoever reads further back than that reads everything."""
+
 NAME = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{1,255}\Z")
 """What names a job or a trigger: one line of text."""
 
@@ -24,7 +27,9 @@ class Job(BaseModel):
     ``max_concurrent_runs`` of ``None`` is no limit. With ``queueing`` a run over the limit waits for a slot instead of
     being refused. ``target`` is what the executor needs to find the work: the function's ARN for ``lambda``, the
     table's id for ``ingest``, the script's ``s3://`` URL for ``python_script`` and ``spark``. ``fixed_arguments`` win
-    over what the caller of a run says; ``arguments`` do not. ``extra`` is a door's own, by the door's name; what its
+    over what the caller of a run says; ``arguments`` do not. ``look_back_seconds`` is how long before the start of its
+    last success a run begins to read, so that what was written late is read too; each run has it from its start on.
+    ``extra`` is a door's own, by the door's name; what its
     runs have of it is in ``run_extra``.
     """
 
@@ -43,6 +48,7 @@ class Job(BaseModel):
     max_retries: int = Field(default=0, ge=0, le=10)
     max_concurrent_runs: int | None = Field(default=None, ge=1, le=MAX_CONCURRENT_RUNS)
     queueing: bool = False
+    look_back_seconds: int = Field(default=0, ge=0, le=MAX_LOOK_BACK_SECONDS)
     tags: dict[str, str] = Field(default_factory=dict)
     extra: dict[str, Any] = Field(default_factory=dict)
     run_extra: dict[str, dict[str, Any]] = Field(default_factory=dict)

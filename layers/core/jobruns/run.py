@@ -139,8 +139,10 @@ class RunSummary(BaseModel):
 
     ``number`` counts the runs of an org that have begun; a run keeps its number for ever, and none has it again.
     ``counts`` says whether the run's success is one of its job's: the last success is found among those only.
-    ``source`` and ``destination`` are texts: where rows come from and go to; ``records`` is how many. The reported
-    times are the worker's own word; the ledger's are ``submitted_at`` and ``ended_at``.
+    ``look_back_seconds`` is how long before its start the next run begins to read: its job's margin for what is written
+    late, as it was when the run was asked for. ``source`` and ``destination`` are texts: where rows come from and go
+    to; ``records`` is how many. The reported times are the worker's own word; the ledger's are ``submitted_at`` and
+    ``ended_at``. At ``expires_at`` the ledger forgets the run; ``None`` is never, or not yet known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -152,6 +154,7 @@ class RunSummary(BaseModel):
     state: RunState
     number: int | None = None
     counts: bool = True
+    look_back_seconds: int = 0
     source: str | None = None
     destination: str | None = None
     records: int | None = None
@@ -160,6 +163,7 @@ class RunSummary(BaseModel):
     ended_at: AwareDatetime | None = None
     reported_start_at: AwareDatetime | None = None
     reported_end_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
 
     @property
     def outcome(self) -> Outcome:

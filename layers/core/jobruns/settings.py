@@ -36,6 +36,7 @@ class Settings(BaseModel):
     run_log_group: str = ""
     spark_application_id: str = ""
     spark_job_role_arn: str = ""
+    run_retention_days: int = 0
     unknown_commands: Literal["refuse", "succeed"] = "refuse"
 
 

@@ -24,6 +24,7 @@ OUTPUTS = {
     "UploadQueueUrl": "UPLOAD_QUEUE_URL",
     "UploadDeadLetterQueueUrl": "UPLOAD_DLQ_URL",
     "KeysSecretArn": "KEYS_SECRET_ID",
+    "RunRetentionDays": "RUN_RETENTION_DAYS",
 }
 """Outputs of the stack, and the variables that functions are told the same by."""
 

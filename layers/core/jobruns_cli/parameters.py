@@ -10,6 +10,7 @@ import click
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d|w)")
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _MAX_DURATION = timedelta(days=36500)
 
@@ -45,6 +46,18 @@ class Lifetime(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta | None:
         """Read it; ``never`` is ``None``."""
         return None if value in ("never", None) else Duration().convert(value, param, ctx)
+
+
+class Margin(click.ParamType):
+    """A length of time that may be none: a whole number of seconds, or as of `Duration`."""
+
+    name = "seconds|duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read it."""
+        if isinstance(value, str) and _SECONDS.fullmatch(value):
+            return timedelta(seconds=int(value))
+        return Duration().convert(value, param, ctx)
 
 
 class Moment(click.ParamType):

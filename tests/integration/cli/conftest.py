@@ -56,6 +56,7 @@ def deployed(store: Store, environment: None, monkeypatch: pytest.MonkeyPatch) -
         "UPLOAD_QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/uploads",
         "UPLOAD_DLQ_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/uploads-dead",
         "KEYS_SECRET_ID": secret["ARN"],
+        "RUN_RETENTION_DAYS": "0",
         "JOBRUNS_ORG": "acme",
     }
     for name, value in variables.items():

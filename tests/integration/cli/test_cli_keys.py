@@ -141,7 +141,7 @@ def test_a_stack_says_by_its_outputs_where_everything_is(
         monkeypatch.delenv(variable)
 
     made = command("keys", "create", "--role", "admin", "--json", "--stack", "jobruns-test")
-    assert made.exit_code == 0, made.output
+    assert made.exit_code == 0, made.stderr
     monkeypatch.setenv("JOBRUNS_STACK", "jobruns-test")
     assert json.loads(made.stdout)["key_id"] in command("keys", "list").stdout
     other = command("keys", "list", "--stack", "another")
@@ -159,7 +159,7 @@ def test_the_template_has_every_output_that_is_read() -> None:
 
 
 def test_without_credentials_it_says_so(
-    command: Command, deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    command: Command, deployed: dict[str, str], own_sessions: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with mock_aws():
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):

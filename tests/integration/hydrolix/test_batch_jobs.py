@@ -116,7 +116,7 @@ def test_the_counts_add_up_when_a_worker_died_between_record_and_counter(
 ) -> None:
     worker.begin()
     worker.list(2)
-    worker.ports.units.begin("acme", worker.run_id, 0)
+    worker.ports.units.begin("acme", worker.run_id, 0, worker.ports.clock())
     work.end_unit(worker.ports, worker.run, UnitRecord(number=0, state="DONE"))
     assert detail(status())["tasks"]["INDEX"] == {"READY": 1, "DONE": 1}
 

@@ -22,7 +22,7 @@ from jobruns.service.corrections import delete_run, retell_run
 from jobruns.service.ports import Ports
 from jobruns.service.settlement import dispatch_run, settle_run
 from jobruns.service.stops import stop_run
-from jobruns.service.views import find_last_success, list_org_runs, list_summaries
+from jobruns.service.views import count_summaries, find_last_success, list_org_runs, list_summaries
 from jobruns.store import Store, keys
 from jobruns.store.items import SUMMARY_FIELDS
 from jobruns.store.run_items import write_run
@@ -217,7 +217,10 @@ def test_every_order_with_every_bound_gives_the_runs_that_sorting_them_all_would
             ascending=chance.choice([True, False]),
             endless_first=chance.choice([None, True, False]),
         )
-        assert numbers(ports, admin, order, chance.choice([1, 3, 7, 100])) == expected(runs, order), order
+        limit = chance.choice([1, 3, 7, 100])
+        assert numbers(ports, admin, order, limit) == expected(runs, order), order
+        if limit == 100:
+            assert count_summaries(ports, admin, JOB, order) == len(expected(runs, order)), order
 
 
 def test_what_a_list_shows_of_a_run_is_what_the_run_says(ports: Ports, admin: Principal) -> None:
@@ -249,6 +252,23 @@ def test_reading_a_job_costs_the_same_at_a_dozen_runs_and_at_five_thousand(
     assert costs[12] == costs[5_000]
     for queries, _, found in costs[5_000]:
         assert sum(queries) <= 3 * found
+
+
+def test_runs_are_counted_without_being_read_and_not_without_a_bound(
+    ports: Ports, admin: Principal, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(120)
+    monkeypatch.setattr("moto.dynamodb.models.table.RESULT_SIZE_LIMIT", 30_000)  # what one query goes through
+    calls()
+    assert count_summaries(ports, admin, JOB, RunOrder.of_successes(Moment.END)) == 90
+    asked = calls()["Query"]
+    assert 2 <= asked <= 10
+    assert count_summaries(ports, admin, JOB, RunOrder(since=at(8), until=at(11))) == 4
+    assert calls() == {"Query": 3}
+    assert count_summaries(ports, admin, JOB, RunOrder(since=at(9), until=at(8))) == 0
+    assert count_summaries(ports, admin, "another", RunOrder()) == 0
+    monkeypatch.setattr("jobruns.store.summaries.MAX_COUNTED_PAGES", asked - 1)
+    assert count_summaries(ports, admin, JOB, RunOrder.of_successes(Moment.END)) is None
 
 
 def test_what_is_put_past_the_api_is_as_what_comes_through_it(store: Store) -> None:

@@ -19,7 +19,13 @@ from jobruns.access import (
     new_key_id,
 )
 from jobruns.authentication import MEMORY_SECONDS, Authenticator
-from jobruns.errors import AccessDeniedError, InvalidInputError, NotAuthenticatedError, NotFoundError
+from jobruns.errors import (
+    AccessDeniedError,
+    ExpiredCredentialError,
+    InvalidInputError,
+    NotAuthenticatedError,
+    NotFoundError,
+)
 
 MASTER = "m" * 64
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -80,8 +86,23 @@ def test_a_login_gives_a_token_that_ends() -> None:
     principal, token = door.log_in(key.key_id, key_secret(MASTER, key.key_id))
     assert door.authenticate({"authorization": f"Bearer {token}"}) == principal
     clock.now += timedelta(days=1)
-    with pytest.raises(NotAuthenticatedError):
+    with pytest.raises(ExpiredCredentialError):
         door.authenticate({"authorization": f"Bearer {token}"})
+
+
+def test_who_holds_the_secret_of_an_expired_key_or_a_token_of_it_is_told_so_and_nobody_else() -> None:
+    key = make_key(expires_at=NOW + timedelta(hours=1))
+    revoked = make_key(expires_at=NOW, revoked_at=NOW)
+    door, _, clock = make_door(key, revoked)
+    _, token = door.log_in(key.key_id, key_secret(MASTER, key.key_id))
+    clock.now += timedelta(hours=1)
+    for bearer in (key_token(MASTER, key.key_id), token):
+        with pytest.raises(ExpiredCredentialError, match="has expired"):
+            door.authenticate({"authorization": f"Bearer {bearer}"})
+    for bearer in (f"{key.key_id}.guess", key_token(MASTER, revoked.key_id), issue_token("other", key, NOW, -1)):
+        with pytest.raises(NotAuthenticatedError) as refused:
+            door.authenticate({"authorization": f"Bearer {bearer}"})
+        assert type(refused.value) is NotAuthenticatedError
 
 
 def test_wrong_secret_unknown_key_expired_key_and_revoked_key_are_told_alike() -> None:
@@ -92,7 +113,7 @@ def test_wrong_secret_unknown_key_expired_key_and_revoked_key_are_told_alike() -
     for key_id, secret in (
         (good.key_id, key_secret("other", good.key_id)),
         (new_key_id(), "x"),
-        (expired.key_id, key_secret(MASTER, expired.key_id)),
+        (expired.key_id, key_secret("other", expired.key_id)),
         (revoked.key_id, key_secret(MASTER, revoked.key_id)),
     ):
         with pytest.raises(NotAuthenticatedError) as refused:

@@ -67,13 +67,18 @@ def define_job(
             return was
         if not replace:
             raise
-        job = job.model_copy(update={"created_at": was.created_at, "version": was.version + 1})
+        kept = {"created_at": was.created_at, "version": was.version + 1}
+        if "look_back_seconds" not in fields:
+            kept["look_back_seconds"] = was.look_back_seconds
+        job = job.model_copy(update=kept)
         ports.jobs.change(job)
     return job
 
 
 def replace_job(ports: Ports, principal: Principal, was: Job, **fields: Any) -> Job:
-    """Replace the definition of a job as it was read; what is not given is as in a new job. Tags are kept.
+    """Replace the definition of a job as it was read; what is not given is as in a new job.
+
+    Tags are kept, and how far its runs look back, which is not for every door to say.
 
     Raises
     ------
@@ -84,8 +89,9 @@ def replace_job(ports: Ports, principal: Principal, was: Job, **fields: Any) -> 
     """
     principal.require(Permission.DEFINE)
     kept = {"org": was.org, "name": was.name, "tags": was.tags, "created_at": was.created_at}
+    told = {"look_back_seconds": was.look_back_seconds, **fields, **kept}
     try:
-        job = Job(**{**fields, **kept, "modified_at": ports.clock(), "version": was.version + 1})
+        job = Job(**{**told, "modified_at": ports.clock(), "version": was.version + 1})
     except ValidationError as error:
         raise describe_invalid(error) from None
     ports.jobs.change(job)
@@ -110,6 +116,46 @@ def tag_job(ports: Ports, principal: Principal, name: str, tags: Mapping[str, st
     job = was.model_copy(update={"tags": after, "version": was.version + 1})
     ports.jobs.change(job)
     return job
+
+
+def set_look_back(ports: Ports, principal: Principal, name: str, seconds: int, *, define_as: str | None = None) -> Job:
+    """Say how far before the start of its last success a job's runs begin to read, from their start on.
+
+    Parameters
+    ----------
+    ports : Ports
+        The outside.
+    principal : Principal
+        The caller; needs DEFINE.
+    name : str
+        The job's.
+    seconds : int
+        From 0 to `jobruns.job.MAX_LOOK_BACK_SECONDS`.
+    define_as : str, optional
+        The door through which a job of workers outside is defined where there is none of this name.
+
+    Raises
+    ------
+    NotFoundError
+        The org has none of this name, and none is to be defined.
+    InvalidInputError
+        These are too many seconds.
+    ConflictError
+        Somebody else changed it at the same time.
+    """
+    principal.require(Permission.DEFINE)
+    was = ports.jobs.get(principal.org, name)
+    if was is None and define_as is not None:
+        return define_job(ports, principal, name=name, look_back_seconds=seconds, door=define_as)
+    was = was or find_job(ports, principal, name)
+    try:
+        after = Job.model_validate(
+            {**was.model_dump(), "look_back_seconds": seconds, "modified_at": ports.clock(), "version": was.version + 1}
+        )
+    except ValidationError as error:
+        raise describe_invalid(error) from None
+    ports.jobs.change(after)
+    return after
 
 
 def merge_tags(was: Mapping[str, str], tags: Mapping[str, str], untag: Iterable[str]) -> dict[str, str]:

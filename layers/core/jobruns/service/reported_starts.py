@@ -14,6 +14,7 @@ from aws_lambda_powertools import Logger
 from jobruns.access import Permission, Principal, system_principal
 from jobruns.errors import AlreadyExistsError, ConflictError, JobrunsError, NotFoundError, StaleWriteError
 from jobruns.job import Job
+from jobruns.retention import find_outlived
 from jobruns.run import BookmarkOption, Executor, Outcome, Run, RunState
 from jobruns.service.definitions import define_job
 from jobruns.service.ports import MAX_CREATED, Ports, StartToken, TokenSpentError
@@ -22,6 +23,9 @@ from jobruns.service.starts import StartRequest, compose_run, launch, start_toke
 from jobruns.service.telling import read_told
 from jobruns.service.transitions import MAX_TRIES, run_event
 from jobruns.trigger import Watched
+
+MAX_SETTLED_AT_ONCE = 100
+"""Of the runs that are told of together when they are over: each takes some reads. Reconcile settles the others."""
 
 REPORTS = "reports"
 """Who defines the jobs that nobody else did."""
@@ -104,10 +108,9 @@ def report_starts(
     ]
     limits = {name: job.max_concurrent_runs for name, job in jobs.items() if job.max_concurrent_runs is not None}
     try:
-        _create(ports, runs, limits, start_token(runs[0], token, len(runs)))
+        return _create(ports, runs, limits, start_token(runs[0], token, len(runs)))
     except TokenSpentError as spent:
         return _told_before(ports, runs, limits, spent)
-    return runs
 
 
 def _find_jobs(ports: Ports, principal: Principal, names: Sequence[str], door: str) -> dict[str, Job]:
@@ -178,15 +181,40 @@ def _compose(
     return run.model_copy(update={**rest, **ended})
 
 
-def _create(ports: Ports, runs: Sequence[Run], limits: dict[str, int], token: StartToken | None) -> None:
+def _create(ports: Ports, runs: Sequence[Run], limits: dict[str, int], token: StartToken | None) -> list[Run]:
+    """Write runs, and give them as they were written."""
+    written: list[Run] = []
+    patience = MAX_SETTLED_AT_ONCE
     for begin in range(0, len(runs), MAX_CREATED):
-        group = runs[begin : begin + MAX_CREATED]
+        group = _say_expiry(ports, runs[begin : begin + MAX_CREATED])
         entries = [
             (run, run_event(run, _kind(run), run.submitted_at, run.started_by, message=run.message)) for run in group
         ]
         ports.runs.create_all(entries, limits=limits, token=token if begin == 0 else None)
         for run in group:
-            _go_on(ports, run)
+            unsettled = run.state.terminal and not run.settled
+            patience -= unsettled
+            if patience >= 0 or not unsettled:
+                _go_on(ports, run)
+        written += group
+    return written
+
+
+def _say_expiry(ports: Ports, runs: Sequence[Run]) -> list[Run]:
+    """Say when runs are forgotten that are over, and because of those written with them no job's last success.
+
+    Those that may be a job's last success are to be settled.
+    """
+    if not ports.retention.limited:
+        return list(runs)
+    over = [run for run in runs if run.state.terminal and run.settled]
+    outlived = find_outlived(over)
+    settled = {run.run_id: run.run_id in outlived for run in over}
+    expires_at = ports.retention.run_expires_at(runs[0].submitted_at)
+    return [
+        run.model_copy(update={"expires_at": expires_at} if settled.get(run.run_id) else {"settled": False})
+        for run in runs
+    ]
 
 
 def _kind(run: Run) -> str:
@@ -218,11 +246,11 @@ def _told_before(ports: Ports, runs: list[Run], limits: dict[str, int], spent: T
             raise ConflictError("the token has been used for runs of other jobs; use another for these")
         missing = [run.model_copy(update={"number": number}) for number, run in wanted.items() if number not in there]
         try:
-            _create(ports, missing, limits, None)
+            fresh = _create(ports, missing, limits, None)
         except AlreadyExistsError:
             continue  # another repeat is writing them
         for run in there.values():
             _go_on(ports, run)
-        written = {run.number: run for run in missing} | there
+        written = {run.number: run for run in fresh} | there
         return [written[number] for number in wanted]
     raise StaleWriteError("the same runs are being written by others; try again")

@@ -17,7 +17,7 @@ from jobruns.service.starts import UPLOADS_RETURN, StartRequest, create_run, fir
 _CARRIED = {
     *("org", "job", "executor", "target", "door", "trigger_name", "predecessors", "tags", "extra"),
     *("arguments", "arguments_key", "timeout_seconds", "heartbeat_seconds", "notify_after_seconds"),
-    *("bookmark_option", "max_retries", "limited", "source", "destination", "counts"),
+    *("bookmark_option", "max_retries", "limited", "source", "destination", "counts", "look_back_seconds"),
 }
 """What a retry has of the run it retries."""
 

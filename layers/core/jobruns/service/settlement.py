@@ -8,6 +8,7 @@ from jobruns.run import BookmarkOption, Run, RunState
 from jobruns.service.bookmarks import conclude_bookmark
 from jobruns.service.firing import observe_end
 from jobruns.service.ports import Ports
+from jobruns.service.retention import settle_in_time
 from jobruns.service.retries import retry_failed
 from jobruns.service.starts import load_arguments, promote_waiting
 from jobruns.service.transitions import end, move
@@ -119,4 +120,4 @@ def finish_run(ports: Ports, run: Run, actor: str) -> None:
         promote_waiting(ports, run.org, run.job, actor)
     if retry is None:
         observe_end(ports, run)
-    ports.runs.mark_settled(run)
+    settle_in_time(ports, run)

@@ -151,6 +151,7 @@ def compose_run(ports: Ports, principal: Principal, job: Job, request: StartRequ
         bookmark_option=option,
         number=request.number,
         counts=request.counts,
+        look_back_seconds=job.look_back_seconds,
         source=source,
         destination=destination,
         reported_start_at=request.reported_start_at,
@@ -207,6 +208,7 @@ def record_refused(ports: Ports, principal: Principal, request: StartRequest, er
         error_code=error_code,
         extra=dict(request.extra),
         settled=True,
+        expires_at=ports.retention.run_expires_at(now),
     )
     event = run_event(run, "Refused", now, principal.name, message=message)
     try:

@@ -95,6 +95,18 @@ def list_summaries(
     return ports.runs.summaries(principal.org, job, order, limit=_check_size(limit), position=position)
 
 
+def count_summaries(ports: Ports, principal: Principal, job: str, order: RunOrder) -> int | None:
+    """Count a job's runs that have begun, consistently, without reading more of them than that they are there.
+
+    Returns
+    -------
+    int or None
+        How many `list_summaries` gives in all; ``None`` where there are more than one call may go through.
+    """
+    principal.require(Permission.READ)
+    return ports.runs.count_summaries(principal.org, job, order)
+
+
 def find_last_success(ports: Ports, principal: Principal, job: str, by: Moment = Moment.END) -> RunSummary | None:
     """Read a job's last success that counts, consistently: one query of one item."""
     principal.require(Permission.READ)

@@ -55,7 +55,7 @@ def begin_unit(ports: Ports, run: Run, number: int) -> bool:
     bool
         False when the run is not RUNNING (any more): the work would be for nothing.
     """
-    if not ports.units.begin(run.org, run.run_id, number):
+    if not ports.units.begin(run.org, run.run_id, number, ports.clock()):
         return ports.runs.add_progress(run, ports.clock(), {})
     return ports.runs.add_progress(run, ports.clock(), {"units_running": 1})
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from jobruns.retention import FOR_EVER, Retention
 from jobruns.store.access_keys import AccessKeys
 from jobruns.store.bookmarks import Bookmarks
 from jobruns.store.claims import Claims
@@ -33,15 +34,19 @@ class Store:
         The table, made from template.yaml.
     pause : callable, optional
         Waits between tries of a contended transaction.
+    retention : Retention, optional
+        How long the history of runs is kept; by default for ever.
     """
 
-    def __init__(self, table_name: str, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, table_name: str, pause: Callable[[float], None] = time.sleep, retention: Retention = FOR_EVER
+    ) -> None:
         connection = bind(table_name)
-        self.runs = RunStore(connection, pause)
+        self.runs = RunStore(connection, pause, retention)
         self.jobs = Jobs(connection)
         self.bookmarks = Bookmarks(connection, pause)
         self.documents = Documents(connection)
         self.access_keys = AccessKeys()
-        self.units = Units()
+        self.units = Units(retention)
         self.claims = Claims(connection, pause)
         self.triggers = Triggers(connection, pause)

@@ -8,10 +8,11 @@ from pynamodb.connection import Connection
 from jobruns.documents import Document
 from jobruns.errors import AlreadyExistsError, ConcurrentRunsExceededError
 from jobruns.lifecycle import due_at
+from jobruns.retention import Retention
 from jobruns.run import Run, RunEvent, RunState
 from jobruns.service.ports import StartToken, TokenSpentError
 from jobruns.store import documents, keys
-from jobruns.store.items import RunItem, RunRefItem, TokenItem
+from jobruns.store.items import EventItem, RunItem, RunRefItem, TokenItem
 from jobruns.store.run_items import write_run
 from jobruns.store.run_parts import add_number, add_token, attempt_item, event_item, queue_item, ref_item, take_slots
 from jobruns.store.transaction import RefusedError, Transaction
@@ -30,11 +31,14 @@ class RunCreations:
         As `jobruns.store.items.bind` gives it.
     pause : callable
         Waits between tries of a transaction.
+    retention : Retention
+        How long the history of a run is kept; of the run itself, the run says it.
     """
 
-    def __init__(self, connection: Connection, pause: Callable[[float], None]) -> None:
+    def __init__(self, connection: Connection, pause: Callable[[float], None], retention: Retention) -> None:
         self._connection = connection
         self._pause = pause
+        self._retention = retention
 
     def create(
         self,
@@ -75,7 +79,7 @@ class RunCreations:
             A changed document was changed by somebody else in between.
         """
         transaction = Transaction(self._connection, self._pause)
-        _add_run(transaction, run, event)
+        self._add_run(transaction, run, event)
         if token is not None:
             add_token(transaction, run, token)
         if run.state is RunState.WAITING:
@@ -123,7 +127,7 @@ class RunCreations:
         transaction = Transaction(self._connection, self._pause)
         going: dict[str, list[Run]] = defaultdict(list)
         for place, (run, event) in enumerate(runs):
-            _add_run(transaction, run, event, str(place))
+            self._add_run(transaction, run, event, str(place))
             if run.job in limits and not run.state.terminal:
                 going[run.job].append(run)
         if token is not None:
@@ -137,16 +141,18 @@ class RunCreations:
             job = next(part.removeprefix("slots ") for part in refusal.parts)
             raise _exceeded(job, limits[job]) from None
 
+    def _event_item(self, event: RunEvent) -> EventItem:
+        return event_item(event, self._retention.history_expires_at(event.at))
 
-def _add_run(transaction: Transaction, run: Run, event: RunEvent, place: str = "") -> None:
-    due = due_at(run)
-    item = write_run(run, keys.instant(due) if due else None)
-    transaction.put(f"run{place}", item, RunItem.pk.does_not_exist())
-    transaction.put(f"ref{place}", ref_item(run), RunRefItem.pk.does_not_exist())
-    transaction.put("event", event_item(event))
-    add_number(transaction, run, f"number{place}")
-    if run.root_run_id != run.run_id:
-        transaction.put("attempt", attempt_item(run))
+    def _add_run(self, transaction: Transaction, run: Run, event: RunEvent, place: str = "") -> None:
+        due = due_at(run)
+        item = write_run(run, keys.instant(due) if due else None)
+        transaction.put(f"run{place}", item, RunItem.pk.does_not_exist())
+        transaction.put(f"ref{place}", ref_item(run, run.expires_at), RunRefItem.pk.does_not_exist())
+        transaction.put("event", self._event_item(event))
+        add_number(transaction, run, f"number{place}")
+        if run.root_run_id != run.run_id:
+            transaction.put("attempt", attempt_item(run, run.expires_at))
 
 
 def _explain(refusal: RefusedError, runs: Sequence[Run]) -> None:

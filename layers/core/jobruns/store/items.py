@@ -10,11 +10,14 @@ from pynamodb.attributes import (
     BooleanAttribute,
     JSONAttribute,
     NumberAttribute,
+    TTLAttribute,
     UnicodeAttribute,
     UnicodeSetAttribute,
     UTCDateTimeAttribute,
 )
 from pynamodb.connection import Connection
+from pynamodb.constants import COUNT
+from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 
@@ -133,11 +136,13 @@ class RunItem(LedgerItem):
     state = UnicodeAttribute()
     number = NumberAttribute(null=True)
     counts = BooleanAttribute(null=True)
+    look_back_seconds = NumberAttribute(null=True)
     source = UnicodeAttribute(null=True)
     destination = UnicodeAttribute(null=True)
     records = NumberAttribute(null=True)
     reported_start_at = UTCDateTimeAttribute(null=True)
     reported_end_at = UTCDateTimeAttribute(null=True)
+    expires_at = TTLAttribute(null=True)
     version = NumberAttribute()
     door = UnicodeAttribute()
     trigger = UnicodeAttribute()
@@ -191,12 +196,14 @@ class RunRefItem(LedgerItem):
 
     job = UnicodeAttribute(null=True)
     abandoned = BooleanAttribute(null=True)
+    expires_at = TTLAttribute(null=True)
 
 
 class AttemptItem(LedgerItem):
     """Which run is a certain automatic retry of another."""
 
     run_id = UnicodeAttribute()
+    expires_at = TTLAttribute(null=True)
 
 
 class TokenItem(LedgerItem):
@@ -221,6 +228,7 @@ class EventItem(LedgerItem):
     applied = BooleanAttribute()
     message = UnicodeAttribute(null=True)
     was = JSONAttribute(null=True)
+    expires_at = TTLAttribute(null=True)
 
 
 class SlotsItem(LedgerItem):
@@ -240,6 +248,7 @@ class NumberItem(LedgerItem):
 
     job = UnicodeAttribute()
     run_id = UnicodeAttribute()
+    expires_at = TTLAttribute(null=True)
 
 
 class CounterItem(LedgerItem):
@@ -274,6 +283,7 @@ class UnitItem(LedgerItem):
 
     number = NumberAttribute()
     state = UnicodeAttribute()
+    expires_at = TTLAttribute(null=True)
     rows_loaded = NumberAttribute(default=0)
     rows_rejected = NumberAttribute(default=0)
     bytes_read = NumberAttribute(default=0)
@@ -345,6 +355,27 @@ class HeardItem(LedgerItem):
     expires_at = NumberAttribute()
 
 
+def count_page(
+    index: Any, pk: str, condition: Condition, behind: dict[str, Any] | None
+) -> tuple[int, dict[str, Any] | None]:
+    """Count the runs in a part of an index, consistently: as many as one query goes through.
+
+    Returns
+    -------
+    tuple of int and dict or None
+        How many, and the key behind which more may follow.
+    """
+    page = RunItem._get_connection().query(  # noqa: SLF001 - PynamoDB has no public way to count a page at a time
+        pk,
+        range_key_condition=condition,
+        index_name=index.Meta.index_name,
+        exclusive_start_key=behind,
+        consistent_read=True,
+        select=COUNT,
+    )
+    return int(page["Count"]), page.get("LastEvaluatedKey")
+
+
 def bind(table_name: str) -> Connection:
     """Point every model at a table.
 
@@ -357,8 +388,9 @@ def bind(table_name: str) -> Connection:
     for model in models:
         model.Meta.table_name = table_name
         model._connection = None  # noqa: SLF001 - PynamoDB has no public way to share a connection
-    # A subclass finds the connection of its base; that of RunItem is the one that knows the indexes.
+    # That of RunItem is the one that knows the indexes.
     shared = RunItem._get_connection()  # noqa: SLF001 - as above
-    LedgerItem._connection = shared  # noqa: SLF001 - as above
+    for model in models:
+        model._connection = shared  # noqa: SLF001 - as above
     connection: Connection = shared.connection
     return connection

@@ -132,6 +132,8 @@ class RunReads:
         """Read the runs with the given keys, consistently, in their order; what is not there is left out."""
         if not wanted:
             return []
+        # A run that moves while several parts of an index are read is in two of them; DynamoDB takes each key once.
+        wanted = list(dict.fromkeys(wanted))
         found = {item.run_id: read_run(item) for item in RunItem.batch_get(wanted, consistent_read=True)}
         ids = [sk.removeprefix("RUN#") for _, sk in wanted]
         return [found[run_id] for run_id in ids if run_id in found]

@@ -26,13 +26,22 @@ def attribute_value(value: Any) -> Any:
 
 def run_keys(run: Run, due: str | None) -> dict[str, str | None]:
     """Compose the index keys that move with a run's state and with what is told of it."""
-    course = keys.course(run.outcome, counts=run.counts)
     return {
         "due_pk": keys.due_pk(run.run_id) if due else None,
         "due_sk": f"{due}#{run.run_id}" if due else None,
         "state_pk": keys.state_pk(run.org, run.state),
-        "start_sk": None if run.number is None else keys.course_sk(course, run.start_at, run.number),
-        "end_sk": None if run.number is None else keys.course_sk(course, run.end_at, run.number),
+        **course_keys(run),
+    }
+
+
+def course_keys(run: RunSummary) -> dict[str, str | None]:
+    """Compose the keys of a job's own indexes: where a run is among the others of its job, once it has a number."""
+    if run.number is None:
+        return {"start_sk": None, "end_sk": None}
+    course = keys.course(run.outcome, counts=run.counts)
+    return {
+        "start_sk": keys.course_sk(course, run.start_at, run.number),
+        "end_sk": keys.course_sk(course, run.end_at, run.number),
     }
 
 

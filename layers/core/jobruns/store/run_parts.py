@@ -1,11 +1,12 @@
 """What a transaction that writes a run consists of beside the run itself."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from pynamodb.expressions import condition as expressions
 
-from jobruns.run import Run, RunEvent
+from jobruns.run import Run, RunEvent, RunSummary
 from jobruns.service.ports import StartToken
 from jobruns.store import keys
 from jobruns.store.items import AttemptItem, EventItem, NumberItem, QueueItem, RunRefItem, SlotsItem, TokenItem
@@ -15,7 +16,7 @@ from jobruns.store.transaction import Transaction
 def add_number(transaction: Transaction, run: Run, part: str = "number") -> None:
     """Let a run be found by its number, if it has one, which no other may have."""
     if run.number is not None:
-        transaction.put(part, number_item(run), NumberItem.pk.does_not_exist())
+        transaction.put(part, number_item(run, run.expires_at), NumberItem.pk.does_not_exist())
 
 
 def add_token(transaction: Transaction, run: Run, token: StartToken) -> None:
@@ -44,12 +45,13 @@ def take_slots(transaction: Transaction, runs: Sequence[Run], slots: int, part: 
     transaction.update(part, item, actions, free)
 
 
-def ref_item(run: Run) -> RunRefItem:
+def ref_item(run: RunSummary, expires_at: datetime | None) -> RunRefItem:
     """Make the item that says which job a run belongs to."""
-    return RunRefItem(pk=keys.run_pk(run.org, run.run_id), sk="REF", kind="run_ref", job=run.job)
+    pk = keys.run_pk(run.org, run.run_id)
+    return RunRefItem(pk=pk, sk="REF", kind="run_ref", job=run.job, expires_at=expires_at)
 
 
-def number_item(run: Run) -> NumberItem:
+def number_item(run: RunSummary, expires_at: datetime | None) -> NumberItem:
     """Make the item that says which run has a number."""
     return NumberItem(
         pk=keys.numbers_pk(run.org),
@@ -57,6 +59,7 @@ def number_item(run: Run) -> NumberItem:
         kind="number",
         job=run.job,
         run_id=run.run_id,
+        expires_at=expires_at,
     )
 
 
@@ -66,13 +69,14 @@ def queue_item(run: Run) -> QueueItem:
     return QueueItem(pk=pk, sk=keys.queue_sk(run.run_id), kind="queue", run_id=run.run_id)
 
 
-def attempt_item(run: Run) -> AttemptItem:
+def attempt_item(run: Run, expires_at: datetime | None) -> AttemptItem:
     """Make the item that says which run an automatic retry is."""
     pk = keys.run_pk(run.org, run.root_run_id)
-    return AttemptItem(pk=pk, sk=keys.attempt_sk(run.attempt), kind="attempt", run_id=run.run_id)
+    sk = keys.attempt_sk(run.attempt)
+    return AttemptItem(pk=pk, sk=sk, kind="attempt", run_id=run.run_id, expires_at=expires_at)
 
 
-def event_item(event: RunEvent) -> EventItem:
+def event_item(event: RunEvent, expires_at: datetime | None) -> EventItem:
     """Make an entry of a run's history."""
     return EventItem(
         pk=keys.run_pk(event.org, event.run_id),
@@ -89,6 +93,7 @@ def event_item(event: RunEvent) -> EventItem:
         applied=event.applied,
         message=event.message,
         was=event.was or None,
+        expires_at=expires_at,
     )
 
 

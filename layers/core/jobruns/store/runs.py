@@ -7,19 +7,19 @@ from typing import Any
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.update import Action
 
-from jobruns.errors import BookmarkConflictError, ConcurrentRunsExceededError, ConflictError
+from jobruns.errors import BookmarkConflictError, ConcurrentRunsExceededError, GoneError
 from jobruns.lifecycle import Decision, due_at
 from jobruns.run import Progress, Run, RunEvent, RunState
 from jobruns.store import bookmarks, keys
 from jobruns.store.conditional import save_if, update_if
-from jobruns.store.creations import RunCreations
+from jobruns.store.expiry import RunExpiries
 from jobruns.store.items import QueueItem, RunItem, RunRefItem, SlotsItem
 from jobruns.store.run_items import attribute_value, read_run, run_keys, start_keys
-from jobruns.store.run_parts import add_number, event_item, number_item, queue_item, ref_item, take_slots
+from jobruns.store.run_parts import add_number, number_item, queue_item, ref_item, take_slots
 from jobruns.store.transaction import RefusedError, Transaction
 
 
-class RunWrites(RunCreations):
+class RunWrites(RunExpiries):
     """Creates runs, moves them and deletes them."""
 
     def transition(self, decision: Decision, event: RunEvent, *, slots: int | None = None) -> Run | None:
@@ -51,7 +51,7 @@ class RunWrites(RunCreations):
         item = RunItem(pk=keys.job_pk(before.org, before.job), sk=keys.run_sk(before.run_id))
         unmoved = (RunItem.version == before.version) & (RunItem.state == str(before.state))
         transaction.update("run", item, _changes(before, after), unmoved)
-        transaction.put("event", event_item(event))
+        transaction.put("event", self._event_item(event))
         if before.number is None:
             add_number(transaction, after)
         if after.bookmark is not None and before.bookmark is None:
@@ -70,7 +70,7 @@ class RunWrites(RunCreations):
             if "run" in refusal.parts and raw:
                 return read_run(_from_raw(raw))
             if "run" in refusal.parts:
-                raise ConflictError(f"the run {before.run_id} is gone") from None
+                raise GoneError(f"the run {before.run_id} is gone") from None
             if "bookmark" in refusal.parts:
                 raise BookmarkConflictError(
                     f"another run of the job {before.job} has just moved its bookmark, or is about to"
@@ -80,7 +80,7 @@ class RunWrites(RunCreations):
 
     def record_ignored(self, event: RunEvent, mark: str) -> None:
         """Append an event that changed nothing; `mark` tells several apart that met the same version."""
-        item = event_item(event)
+        item = self._event_item(event)
         item.sk = keys.event_sk(event.sequence, ignored=mark)
         item.save()
 
@@ -136,12 +136,6 @@ class RunWrites(RunCreations):
         action = RunItem.due_sk.set(f"{keys.instant(until)}#{run.run_id}")
         update_if(item, [action], (RunItem.version == run.version) & RunItem.due_pk.exists())
 
-    def mark_settled(self, run: Run) -> None:
-        """Note that all that follows from the end of a run has been done."""
-        item = RunItem(pk=keys.job_pk(run.org, run.job), sk=keys.run_sk(run.run_id))
-        actions: list[Action] = [RunItem.settled.set(True), RunItem.due_pk.remove(), RunItem.due_sk.remove()]
-        update_if(item, actions, RunItem.version == run.version)
-
     def delete(self, run: Run, event: RunEvent) -> Run | None:
         """Delete a run that has ended, with its number, if it is still as read. Its history stays and says so.
 
@@ -153,10 +147,10 @@ class RunWrites(RunCreations):
         transaction = Transaction(self._connection, self._pause)
         item = RunItem(pk=keys.job_pk(run.org, run.job), sk=keys.run_sk(run.run_id))
         transaction.delete("run", item, RunItem.version == run.version)
-        transaction.delete("ref", ref_item(run))
+        transaction.delete("ref", ref_item(run, None))
         if run.number is not None:
-            transaction.delete("number", number_item(run))
-        transaction.put("event", event_item(event))
+            transaction.delete("number", number_item(run, None))
+        transaction.put("event", self._event_item(event))
         try:
             transaction.commit()
         except RefusedError:

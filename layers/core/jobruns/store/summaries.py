@@ -9,11 +9,14 @@ from jobruns.run import RunState, RunSummary
 from jobruns.run_order import Moment, RunOrder
 from jobruns.service.ports import Page, SummaryPage
 from jobruns.store import keys
-from jobruns.store.items import RunItem
+from jobruns.store.items import RunItem, count_page
 from jobruns.store.merging import FIRST, Stream, batch_size, bounds_behind, merge
 from jobruns.store.positions import read_position, write_position
 from jobruns.store.queries import RunReads
 from jobruns.store.run_items import read_summary
+
+MAX_COUNTED_PAGES = 40
+"""Of a megabyte each, some 2,000 runs. A partition gives twelve a second where they are read consistently."""
 
 LAST = "~~"
 """Behind `keys.NEVER`, and so behind everything."""
@@ -29,11 +32,7 @@ class SummarizedRuns(RunReads):
         """
         scope = f"summaries {org} {job} {order}"
         behind = None if position is None else read_position(scope, position)
-        courses = [
-            keys.course(outcome, counts=counts)
-            for outcome in sorted(order.outcomes)
-            for counts in ((True, False) if order.counts is None else (order.counts,))
-        ]
+        courses = _courses(order)
         found: list[RunSummary] = []
         last: str | None = None
         for low, high in _segments(order, behind):
@@ -46,6 +45,32 @@ class SummarizedRuns(RunReads):
             if len(found) == limit:
                 return SummaryPage(found, write_position(scope, str(last)))
         return SummaryPage(found, None)
+
+    def count_summaries(self, org: str, job: str, order: RunOrder) -> int | None:
+        """Count what `summaries` gives in all, consistently: at least one query for each outcome asked for.
+
+        Returns
+        -------
+        int or None
+            ``None`` where that takes more than `MAX_COUNTED_PAGES` queries.
+        """
+        index, sort_key = _index_of(order)
+        ranges = [
+            sort_key.between(f"{course}#{low}", f"{course}#{high}")
+            for course in _courses(order)
+            for low, high in _segments(order, None)
+            if low <= high  # DynamoDB refuses the others
+        ]
+        counted = 0
+        behind: dict[str, Any] | None = None
+        for _ in range(MAX_COUNTED_PAGES):
+            if not ranges:
+                return counted
+            count, behind = count_page(index, keys.job_pk(org, job), ranges[0], behind)
+            counted += count
+            if behind is None:
+                ranges.pop(0)
+        return None if ranges else counted
 
     def last_success(self, org: str, job: str, *, by_end: bool) -> RunSummary | None:
         """Read a job's last success that counts, by its start or by its end: one consistent query of one item."""
@@ -99,12 +124,25 @@ def _bounds(order: RunOrder) -> tuple[str, str]:
     return low, keys.instant(order.until) + "$" if order.until else keys.NEVER
 
 
+def _courses(order: RunOrder) -> list[str]:
+    return [
+        keys.course(outcome, counts=counts)
+        for outcome in sorted(order.outcomes)
+        for counts in ((True, False) if order.counts is None else (order.counts,))
+    ]
+
+
+def _index_of(order: RunOrder) -> tuple[Any, Any]:
+    """Give the index that has a job's runs in an order, and its sort key."""
+    if order.by is Moment.START:
+        return RunItem.lsi_start, RunItem.start_sk
+    return RunItem.lsi_end, RunItem.end_sk
+
+
 def _of_course(org: str, job: str, course: str, order: RunOrder, low: str, high: str, batch: int) -> Stream:
-    by_start = order.by is Moment.START
-    index: Any = RunItem.lsi_start if by_start else RunItem.lsi_end
+    index, sort_key = _index_of(order)
     query = partial(_query, index, keys.job_pk(org, job), consistent=True)
-    name, sort_key = ("start_sk", RunItem.start_sk) if by_start else ("end_sk", RunItem.end_sk)
-    return Stream(query, name, sort_key, f"{course}#", low, high, ascending=order.ascending, batch=batch)
+    return Stream(query, sort_key.attr_name, sort_key, f"{course}#", low, high, ascending=order.ascending, batch=batch)
 
 
 def _of_org(index: Any, pk: str, name: str, *, low: str, high: str, ascending: bool, batch: int) -> Stream:

@@ -1,5 +1,8 @@
 """Units of work of a run: who has begun and done which, so that a repeated unit is counted once."""
 
+from datetime import datetime
+
+from jobruns.retention import Retention
 from jobruns.service.ports import UnitRecord
 from jobruns.store import keys
 from jobruns.store.conditional import save_if, update_if
@@ -9,9 +12,18 @@ MAX_UNITS = 100_000
 
 
 class Units:
-    """Reads and writes units."""
+    """Reads and writes units.
 
-    def begin(self, org: str, run_id: str, number: int) -> bool:
+    Parameters
+    ----------
+    retention : Retention
+        How long they are kept.
+    """
+
+    def __init__(self, retention: Retention) -> None:
+        self._retention = retention
+
+    def begin(self, org: str, run_id: str, number: int, at: datetime) -> bool:
         """Note that a worker begins a unit.
 
         Returns
@@ -20,7 +32,12 @@ class Units:
             False when one has begun it before (and was killed, say).
         """
         item = UnitItem(
-            pk=keys.run_pk(org, run_id), sk=keys.unit_sk(number), kind="unit", number=number, state="RUNNING"
+            pk=keys.run_pk(org, run_id),
+            sk=keys.unit_sk(number),
+            kind="unit",
+            number=number,
+            state="RUNNING",
+            expires_at=self._retention.history_expires_at(at),
         )
         return save_if(item, UnitItem.pk.does_not_exist())
 
