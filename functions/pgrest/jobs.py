@@ -1,13 +1,8 @@
-"""The relation ``jobs``: nine columns, and the rule its rows follow on every write."""
-
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+"""The relation ``jobs``: runs by nine columns."""
 
 from pgrest.columns import Check, Column, ColumnType, Default, Relation
 
 STATUSES = ("in_progress", "success", "error")
-ENDED = frozenset({"success", "error"})
 
 _NAME_BYTES = 1020  # a job's name has 255 characters at most, and UTF-8 needs up to four bytes for each
 _PLACE_BYTES = 2048
@@ -42,12 +37,3 @@ JOBS = Relation(
     checks=(Check("jobs_status_check", "status", STATUSES),),
     description="Runs of jobs and their outcome.",
 )
-
-
-def fill_end(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Give a written row its end where it has ended and does not say when.
-
-    PostgreSQL puts null before every date in a descending order: a success without an end would be the latest for ever.
-    """
-    ended = row["status"] in ENDED and row["end_date"] is None
-    return {**row, "end_date": now} if ended else dict(row)
