@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
+from pgrest import cells
 from pgrest.casts import Caster, find_caster, find_type, write_value
 from pgrest.columns import Column, ColumnType, Relation, Value
 from pgrest.errors import Code, RefusedError
 from pgrest.literals import parse_literal, split_array
 from pgrest.patterns import Matcher, like, regular_expression
 from pgrest.syntax import (
+    Arrows,
     Condition,
     Connective,
     Group,
@@ -44,7 +46,7 @@ _SIGNS: Mapping[Operator, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """A comparison of one column.
+    """A comparison of one column, or of what `arrows` lead to in its JSON.
 
     ``operands`` are values of the column's type or, for a pattern, ``matchers`` stand for them. There is one, unless
     the operator is IN or there is a quantifier; none with IS, which has ``truth``. ``None`` is a null in an array.
@@ -57,6 +59,7 @@ class Predicate:
     truth: Truth | None = None
     quantifier: Quantifier | None = None
     negated: bool = False
+    arrows: Arrows = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Shown:
     column: Column
     cast: str | None
     caster: Caster
+    arrows: Arrows = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class Ordering:
     column: Column
     descending: bool
     nulls_first: bool
+    arrows: Arrows = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +142,22 @@ def bind_condition(condition: Condition, relation: Relation, zone: tzinfo = UTC)
     if isinstance(condition, Group):
         members = tuple(bind_condition(member, relation, zone) for member in condition.members)
         return Junction(condition.connective, members, condition.negated)
-    column = relation.column(condition.column)
+    column, arrows = relation.column(condition.column), condition.arrows
+    kind = cells.find_type(column, arrows)
     operator, operand = condition.operator, condition.operand
     if isinstance(operand, Truth):
-        _check_truth(column, operand)
-        return Predicate(column, operator, truth=operand, negated=condition.negated)
-    _check_operator(column, operator)
+        _check_truth(kind, operand)
+        return Predicate(column, operator, truth=operand, negated=condition.negated, arrows=arrows)
+    _check_operator(kind, operator)
     if condition.quantifier is None:
         texts: tuple[str | None, ...] = operand if isinstance(operand, tuple) else (operand,)
     else:
         texts = split_array(str(operand))
     if operator in _PATTERNS:
         matchers = tuple(None if text is None else _bind_pattern(operator, text) for text in texts)
-        return Predicate(column, operator, (), matchers, None, condition.quantifier, condition.negated)
-    values = tuple(None if text is None else parse_literal(column.type, text, zone) for text in texts)
-    return Predicate(column, operator, values, (), None, condition.quantifier, condition.negated)
+        return Predicate(column, operator, (), matchers, None, condition.quantifier, condition.negated, arrows)
+    values = tuple(None if text is None else parse_literal(kind, text, zone) for text in texts)
+    return Predicate(column, operator, values, (), None, condition.quantifier, condition.negated, arrows)
 
 
 def _bind_pattern(operator: Operator, text: str) -> Matcher:
@@ -161,39 +167,37 @@ def _bind_pattern(operator: Operator, text: str) -> Matcher:
     return regular_expression(text, ignore_case=ignore_case)
 
 
-def _check_truth(column: Column, truth: Truth) -> None:
-    if truth in _BOOLEAN_TRUTHS and column.type is not ColumnType.BOOLEAN:
+def _check_truth(kind: ColumnType, truth: Truth) -> None:
+    if truth in _BOOLEAN_TRUTHS and kind is not ColumnType.BOOLEAN:
         raise RefusedError(
             Code.TYPE_MISMATCH,
-            f"argument of IS {truth.upper()} must be type boolean, not type {column.type}",
+            f"argument of IS {truth.upper()} must be type boolean, not type {kind}",
         )
 
 
-def _check_operator(column: Column, operator: Operator) -> None:
-    comparable = column.type is not ColumnType.JSONB
-    if operator in _PATTERNS:
-        comparable = column.type is ColumnType.TEXT
-    if not comparable:
+def _check_operator(kind: ColumnType, operator: Operator) -> None:
+    if operator in _PATTERNS and kind is not ColumnType.TEXT:
         raise RefusedError(
             Code.NO_OPERATOR,
-            f"operator does not exist: {column.type} {_SIGNS[operator]} unknown",
+            f"operator does not exist: {kind} {_SIGNS[operator]} unknown",
             hint="No operator matches the given name and argument types.",
         )
 
 
 def bind_order(terms: Sequence[Term], relation: Relation) -> tuple[Ordering, ...]:
     """Bind an order, and end it with the relation's key in the direction of the last term: rows never tie."""
-    order: dict[str, Ordering] = {}
+    order: dict[tuple[str, Arrows], Ordering] = {}
+    key = (relation.key, ())
     for term in terms:
         column = relation.column(term.column)
-        if column.type is ColumnType.JSONB:
-            raise RefusedError(Code.NO_OPERATOR, f"could not identify an ordering operator for column {column.name}")
+        cells.find_type(column, term.arrows)
         nulls_first = term.descending if term.nulls_first is None else term.nulls_first
         # Rows that tie in a column tie in it again; and none tie in the key, so that nothing behind it counts.
-        if relation.key not in order:
-            order.setdefault(column.name, Ordering(column, term.descending, nulls_first))
+        if key not in order:
+            ordering = Ordering(column, term.descending, nulls_first, term.arrows)
+            order.setdefault((column.name, term.arrows), ordering)
     descending = terms[-1].descending if terms else False
-    order.setdefault(relation.key, Ordering(relation.column(relation.key), descending, descending))
+    order.setdefault(key, Ordering(relation.column(relation.key), descending, descending))
     return tuple(order.values())
 
 
@@ -205,8 +209,9 @@ def _bind_select(select: Sequence[Selected], relation: Relation) -> tuple[Shown,
         else:
             target = find_type(selected.cast) if selected.cast else None
             column = relation.column(selected.column)
-            caster = find_caster(column.type, target) if target else write_value
-            entries = [Shown(selected.alias or column.name, column, target, caster)]
+            kind = cells.find_type(column, selected.arrows)
+            caster = find_caster(kind, target) if target else write_value
+            entries = [Shown(selected.label, column, target, caster, selected.arrows)]
         for entry in entries:
             # An object cannot have a key twice; the same cell twice is harmless, as in "*,id".
             if shown.setdefault(entry.label, entry) != entry:

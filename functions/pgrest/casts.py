@@ -1,6 +1,5 @@
 """Cells as an answer shows them: as JSON, or cast to another type."""
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 from typing import Any
@@ -8,11 +7,15 @@ from typing import Any
 from pgrest import timestamps
 from pgrest.columns import ColumnType
 from pgrest.errors import Code, RefusedError, refuse_feature
+from pgrest.jsonb import NULL
+from pgrest.jsonb import write_text as write_jsonb
 from pgrest.literals import parse_integer
 
 
 def write_value(value: Any, zone: tzinfo) -> Any:
     """Give a cell as JSON has it."""
+    if value is NULL:
+        return None
     return timestamps.write_json(value, zone) if isinstance(value, datetime) else value
 
 
@@ -30,7 +33,7 @@ def write_text(value: Any, zone: tzinfo) -> str:
 
 
 def _json_to_text(value: Any, zone: tzinfo) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return write_jsonb(value)
 
 
 Caster = Callable[[Any, tzinfo], Any]

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from pgrest.errors import Code, RefusedError
+from pgrest.jsonb import Comparable
 
-Value = int | str | datetime
-"""What a cell holds that can be compared; ``bool`` is an ``int``, and JSON is compared with nothing."""
+Value = int | str | datetime | Comparable
+"""What a cell holds as it is compared; ``bool`` is an ``int``."""
 
 Row = Mapping[str, Any]
-"""Cells by column: a `Value`, JSON, or ``None``."""
+"""Cells by column: a number, a truth value, a text, a time, JSON, or ``None``."""
 
 
 @unique

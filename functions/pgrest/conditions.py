@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pgrest.binding import Bound, Junction, Predicate
+from pgrest.cells import comparable
 from pgrest.columns import Row
 from pgrest.syntax import Connective, Operator, Quantifier, Truth
 
@@ -41,19 +42,24 @@ def _compile_junction(junction: Junction) -> Test:
 
 
 def _compile_predicate(predicate: Predicate) -> Test:
-    name = predicate.column.name
+    read = comparable(predicate.column, predicate.arrows)
     if predicate.truth is not None:
         is_so = _TRUTHS[predicate.truth]
-        return lambda row: is_so(row[name])
+        return lambda row: is_so(read(row))
     if predicate.operator is Operator.ISDISTINCT:
         # A literal is never null, so this is never unknown.
-        return lambda row: row[name] != predicate.operands[0]
+        return lambda row: read(row) != predicate.operands[0]
     tests = [_compile_operand(predicate, index) for index in range(len(predicate.operands or predicate.matchers))]
     if predicate.quantifier is None and predicate.operator is not Operator.IN:
         only = tests[0]
-        return lambda row: only(row[name])
+        return lambda row: only(read(row))
     combine = all_of if predicate.quantifier is Quantifier.ALL else any_of
-    return lambda row: combine(test(row[name]) for test in tests)
+
+    def test_each(row: Row) -> bool | None:
+        value = read(row)
+        return combine(test(value) for test in tests)
+
+    return test_each
 
 
 def _compile_operand(predicate: Predicate, index: int) -> Callable[[Any], bool | None]:

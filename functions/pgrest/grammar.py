@@ -11,6 +11,8 @@ from parsy import ParseError, Parser, regex, seq, string
 from pgrest.errors import Code, RefusedError, refuse_feature
 from pgrest.syntax import (
     EVERYTHING,
+    Arrow,
+    Arrows,
     Comparison,
     Condition,
     Connective,
@@ -44,17 +46,20 @@ def _refuse_depth(_: Any) -> NoReturn:
     raise RefusedError(Code.SYNTAX, f"groups nest {_DEEPEST} deep at most")
 
 
-def _refuse_arrow(name: str) -> NoReturn:
-    raise RefusedError(Code.NO_OPERATOR, f"operator does not exist: {name} -> unknown", hint="No column holds JSON.")
-
-
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 _blanks = regex(r" *")
 _quoted = regex(r'"((?:[^"\\]|\\.)*)"', re.DOTALL, 1).map(lambda text: _ESCAPED.sub(r"\1", text))
 _plain_name = regex(r" *[\w$][\w $]*(?:-(?!>)[\w $]+)*").map(str.strip)
 _name = (_quoted | _plain_name).desc("a column's name")
-_arrow = (_name << string("->")).map(_refuse_arrow)
+
+_element_place = regex(r"-?[0-9]{1,10} *(?=->|::|[.,]|\Z)").map(int)
+_member_name = _quoted | regex(r"(?:[^(\-:.,>)]|-(?!>))+").map(str.strip)
+_arrow = seq(
+    as_text=string("->>").result(True) | string("->").result(False),
+    step=(_element_place | _member_name).desc("a member's name or an element's place"),
+).combine_dict(Arrow)
+_arrows = _arrow.many().map(tuple)
 
 _opening = string("(") << _blanks
 _closing = string(")") << _blanks
@@ -93,23 +98,23 @@ def _tail(text: Parser) -> Parser:
     return seq(negated=string("not.").result(True).optional(False), operation=operation)
 
 
-def _compare(column: str, tail: dict[str, Any]) -> Comparison:
-    return Comparison(column, negated=tail["negated"], **tail["operation"])
+def _compare(column: str, arrows: Arrows, tail: dict[str, Any]) -> Comparison:
+    return Comparison(column, negated=tail["negated"], arrows=arrows, **tail["operation"])
 
 
-_filter_key = _arrow | _name.sep_by(string("."), min=1)
+_filter_key = seq(_name.sep_by(string("."), min=1), _arrows)
 _filter = _tail(_any_text)
 
 
 def parse_filter(key: str, value: str) -> Comparison:
     """Read a parameter that compares a column."""
-    path = _read(_filter_key, key, "a column's name")
+    path, arrows = _read(_filter_key, key, "a column's name")
     if len(path) > 1:
         raise RefusedError(Code.NOT_EMBEDDED, f"'{path[0]}' is not an embedded resource in this request")
-    return _compare(path[0], _read(_filter, value, "a filter"))
+    return _compare(path[0], arrows, _read(_filter, value, "a filter"))
 
 
-_member = _arrow | seq(_name << string("."), _tail(_logic_text)).combine(_compare)
+_member = seq(_name, _arrows << string("."), _tail(_logic_text)).combine(_compare)
 
 
 def _members(condition: Parser) -> Parser:
@@ -143,23 +148,23 @@ def parse_logic(key: str, value: str) -> Group:
 
 _alias = (_name << regex(r":(?!:)")).optional()
 _hints = regex(r"(?:![\w ]+)*")
-_aggregate = (string("count()") | (_name >> regex(r"\.(?:sum|avg|count|max|min)\(\)"))).map(_refuse_aggregate)
+_aggregate = (string("count()") | (_name >> _arrows >> regex(r"\.(?:sum|avg|count|max|min)\(\)"))).map(
+    _refuse_aggregate
+)
 _embedding = (string("...").optional() >> _name >> _hints >> string("(")).map(_refuse_embedding)
 _cast = string("::") >> regex(r"\w[\w ]*").map(str.strip).desc("a type's name")
 _selected = (
     string("*").map(Selected)
-    | (_alias >> (_aggregate | _embedding | _arrow))
-    | seq(alias=_alias, column=_name, cast=_cast.optional()).combine_dict(Selected)
+    | (_alias >> (_aggregate | _embedding))
+    | seq(alias=_alias, column=_name, arrows=_arrows, cast=_cast.optional()).combine_dict(Selected)
 )
 _select = _blanks >> (_selected << _blanks).sep_by(_comma, min=1).map(tuple)
 
 _direction = string(".desc").result(True) | string(".asc").result(False)
 _nulls = string(".nullsfirst").result(True) | string(".nullslast").result(False)
-_term = (
-    _arrow
-    | (_name >> string("(")).map(_refuse_embedding)
-    | seq(column=_name, descending=_direction.optional(False), nulls_first=_nulls.optional()).combine_dict(Term)
-)
+_term = (_name >> string("(")).map(_refuse_embedding) | seq(
+    column=_name, arrows=_arrows, descending=_direction.optional(False), nulls_first=_nulls.optional()
+).combine_dict(Term)
 _order = _blanks >> (_term << _blanks).sep_by(_comma, min=1).map(tuple)
 _names = _blanks >> (_name << _blanks).sep_by(_comma, min=1).map(tuple)
 

@@ -7,6 +7,7 @@ from datetime import UTC, tzinfo
 from pgrest import timestamps
 from pgrest.columns import ColumnType, Value
 from pgrest.errors import Code, RefusedError
+from pgrest.jsonb import parse_comparable
 
 _BLANKS = " \t\n\r\v\f"
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -22,7 +23,7 @@ def parse_literal(kind: ColumnType, text: str, zone: tzinfo = UTC) -> Value:
     Parameters
     ----------
     kind : ColumnType
-        Any but JSON, which is compared with nothing.
+        Of JSON the value is what compares as it does.
     text : str
         As the query or the body has it.
     zone : tzinfo
@@ -43,7 +44,7 @@ def parse_literal(kind: ColumnType, text: str, zone: tzinfo = UTC) -> Value:
         case ColumnType.INTEGER | ColumnType.BIGINT:
             return parse_integer(kind, text)
         case ColumnType.JSONB:
-            raise RefusedError(Code.NO_OPERATOR, "operator does not exist: jsonb = unknown")
+            return parse_comparable(text)
 
 
 def parse_integer(kind: ColumnType, text: str) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pgrest.binding import Shown
 from pgrest.columns import Row
+from pgrest.jsonb import follow
 
 
 def project_row(row: Row, shown: Sequence[Shown], zone: tzinfo = UTC) -> dict[str, Any]:
@@ -17,5 +18,8 @@ def project_row(row: Row, shown: Sequence[Shown], zone: tzinfo = UTC) -> dict[st
         A cell's text cannot be cast to the type asked for.
     """
     return {
-        entry.label: None if (value := row[entry.column.name]) is None else entry.caster(value, zone) for entry in shown
+        entry.label: None
+        if (value := follow(row[entry.column.name], entry.arrows)) is None
+        else entry.caster(value, zone)
+        for entry in shown
     }

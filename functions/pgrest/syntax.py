@@ -51,6 +51,18 @@ class Connective(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Arrow:
+    """A step into JSON: ``->`` to a member by its name or to an element by its place, ``->>`` to its text."""
+
+    step: str | int
+    as_text: bool = False
+
+
+Arrows = tuple[Arrow, ...]
+"""The way from a column to what is meant in it; none where that is the column itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """``column=[not.]operator.operand``.
 
@@ -63,6 +75,7 @@ class Comparison:
     operand: str | tuple[str, ...]
     quantifier: Quantifier | None = None
     negated: bool = False
+    arrows: Arrows = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,13 @@ class Selected:
     column: str
     alias: str | None = None
     cast: str | None = None
+    arrows: Arrows = ()
+
+    @property
+    def label(self) -> str:
+        """What it is called in the answer: of JSON the last name on the way there."""
+        names = [arrow.step for arrow in self.arrows if isinstance(arrow.step, str)]
+        return self.alias or (names[-1] if names else self.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +113,7 @@ class Term:
     column: str
     descending: bool = False
     nulls_first: bool | None = None
+    arrows: Arrows = ()
 
 
 EVERYTHING = (Selected("*"),)

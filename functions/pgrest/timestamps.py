@@ -15,6 +15,7 @@ _TIMESTAMP = re.compile(
     r"(?: *(?:([Zz])|([+-])(?:(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?|(\d{2})(\d{2}))))?)?",
     re.ASCII,
 )
+_LOST_PLUS = re.compile(r":\d{2}(?:\.\d*)? \d{2}(?::?\d{2})?$", re.ASCII)
 _BLANKS = " \t\n\r\v\f"
 _SHOWN = 80  # characters of a text that an error repeats
 _MAX_DISPLACEMENT = timedelta(hours=16)  # PostgreSQL's; what is farther is no zone
@@ -71,7 +72,9 @@ def _read_parts(text: str) -> tuple[datetime, timedelta, timedelta | None]:
     match = _TIMESTAMP.fullmatch(text.strip(_BLANKS))
     if match is None:
         raise RefusedError(
-            Code.BAD_TIMESTAMP, f'invalid input syntax for type timestamp with time zone: "{text[:_SHOWN]}"'
+            Code.BAD_TIMESTAMP,
+            f'invalid input syntax for type timestamp with time zone: "{text[:_SHOWN]}"',
+            hint="In a query string a plus is a blank: write it as %2B." if _LOST_PLUS.search(text) else None,
         )
     # What is wrong with the time is told before what is wrong with the zone, and that before the day, as in PostgreSQL.
     time = _read_time(match)

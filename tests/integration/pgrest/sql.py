@@ -1,7 +1,7 @@
 """The SQL a query stands for, made of what the query says, by the rules of PostgREST."""
 
 from pgrest.columns import Relation
-from pgrest.syntax import Comparison, Condition, Connective, Group, Operator, Query, Term
+from pgrest.syntax import Arrows, Comparison, Condition, Connective, Group, Operator, Query, Term
 
 _SIGNS = {
     Operator.EQ: "=",
@@ -41,8 +41,7 @@ def select(query: Query, relation: Relation) -> str:
     columns = ", ".join(
         ", ".join(name(column.name) for column in relation.columns)
         if selected.column == "*"
-        else (f"CAST({name(selected.column)} AS {selected.cast})" if selected.cast else name(selected.column))
-        + f" AS {name(selected.alias or selected.column)}"
+        else cast(cell(selected.column, selected.arrows), selected.cast) + f" AS {name(selected.label)}"
         for selected in query.select
     )
     where = " AND ".join(condition(member) for member in query.conditions) or "true"
@@ -57,6 +56,18 @@ def select(query: Query, relation: Relation) -> str:
     return f"SELECT coalesce(json_agg(t), '[]')::text FROM ({rows}) t"
 
 
+def cast(expression: str, target: str | None) -> str:
+    return f"CAST({expression} AS {target})" if target else expression
+
+
+def cell(column: str, arrows: Arrows) -> str:
+    steps = (
+        f"->{'>' * arrow.as_text}{f'({arrow.step})' if isinstance(arrow.step, int) else literal(arrow.step)}"
+        for arrow in arrows
+    )
+    return name(column) + "".join(steps)
+
+
 def condition(node: Condition) -> str:
     if isinstance(node, Group):
         sign = " AND " if node.connective is Connective.AND else " OR "
@@ -67,7 +78,7 @@ def condition(node: Condition) -> str:
 
 
 def comparison(node: Comparison) -> str:
-    column, operand = name(node.column), node.operand
+    column, operand = f"({cell(node.column, node.arrows)})" if node.arrows else name(node.column), node.operand
     if node.operator is Operator.IS:
         return f"{column} IS {str(operand).replace('_', ' ')}"
     if node.operator is Operator.IN:
@@ -83,4 +94,4 @@ def comparison(node: Comparison) -> str:
 
 def term(entry: Term) -> str:
     nulls = {None: "", True: " NULLS FIRST", False: " NULLS LAST"}[entry.nulls_first]
-    return f"{name(entry.column)} {'DESC' if entry.descending else 'ASC'}{nulls}"
+    return f"{cell(entry.column, entry.arrows)} {'DESC' if entry.descending else 'ASC'}{nulls}"

@@ -1,14 +1,20 @@
 """Queries made at random over two relations, their rows, and queries written as query strings."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 from urllib.parse import quote
 
+from pgrest.cells import find_type
 from pgrest.columns import Column, ColumnType, Relation
+from pgrest.errors import RefusedError
 from pgrest.jobs import JOBS
 from pgrest.syntax import (
     EVERYTHING,
+    Arrow,
+    Arrows,
     Comparison,
     Condition,
     Connective,
@@ -42,7 +48,20 @@ _MOMENTS = [_NOON + timedelta(seconds=offset) for offset in (-90_061, -3600, -0.
 _TEXTS = ["etl_a", "etl_b", "Etl_A", "etl%a", "a,b", 'say "x"', "back\\slash", "(x)", "{x}", "é", "É", "two\nlines", ""]
 _TEXTS += ["ß", "🦉", "ﬀ", "12", "-7", " 3 ", "2024-03-10", "null", "a.b:c", "etl", "ETL_A", "*", "\t"]
 _INTEGERS = [0, 1, 2, 3, 10, -1, 2147483647, -2147483648]
-_DOCUMENTS: list[Any] = [{}, [], {"a": [1, None]}, "text", 5, True]
+_DOCUMENTS: list[Any] = [
+    *({}, [], "etl_a", "", 5, -0.0, 1e22, True, False, {"a": None}, {"a": "etl_a"}, {"a": "etl_b"}, {"a": "12"}),
+    *({"a": {"b": "x", "é": 1e-7}, "b": 2}, {"a": 1.5}, {"a": 12}, {"b": 2.0}, {"bb": [True, False], "a": [1, None]}),
+    *([1, 2, 3], [1.0, 2, 3.5], [[]], [{}, "two\nlines"], [None], ["b", "a"], {"a b": [[1], {"a": 5}], "a": 10}),
+    *(
+        {"a": {"bb": 1, "c": 2}},
+        {"a": {"c": 2, "bb": 0}},
+        {"a": []},
+        {"a": True},
+        {"a": 1e16},
+        {"a": 'say "x"\x7f\x01'},
+    ),
+]
+_STEPS: list[str | int] = ["a", "a", "a", "b", "bb", "é", "a b", "0", 0, 0, 1, -1, -2, 7, -9]
 
 _CELLS: dict[ColumnType, list[Any]] = {
     ColumnType.INTEGER: _INTEGERS,
@@ -75,18 +94,38 @@ _BAD = {
         "12:00",
         "0000-01-01",
     ],
+    ColumnType.JSONB: [
+        *(
+            "x",
+            "",
+            "{",
+            "NaN",
+            "-Infinity",
+            "01",
+            "'a'",
+            "[1,]",
+            "tru",
+            '{"a" 1}',
+            '"\t"',
+            "1 2",
+            "1e200000",
+            ".5",
+            "+1",
+        ),
+        *('"\\u0000"', '{"\\u0000": 1}', '["\\ud800"]', '"\\udc00\\ud800"', '"\\x"', '"open'),
+    ],
 }
 
 
 def make_rows(random: Random, relation: Relation, count: int) -> list[dict[str, Any]]:
     """Make rows of few different values, so that conditions hold for some and rows tie."""
     return [
-        {column.name: key if column.name == relation.key else _cell(random, column) for column in relation.columns}
+        {column.name: key if column.name == relation.key else _invent(random, column) for column in relation.columns}
         for key in random.sample(range(1, count * 3), count)
     ]
 
 
-def _cell(random: Random, column: Column) -> Any:
+def _invent(random: Random, column: Column) -> Any:
     if random.random() < 0.25:
         return None
     return random.choice(_CELLS[column.type])
@@ -114,6 +153,7 @@ def _select(random: Random, relation: Relation, bad: float) -> tuple[Selected, .
     selected = []
     for index in range(random.randint(1, 4)):
         column = _column(random, relation, bad)
+        arrows = _arrows(random, column, bad)
         casts: list[str | None] = [None, None, None, "text", "text"]
         if column.type is ColumnType.TIMESTAMPTZ:
             casts += ["date", "timestamptz"]
@@ -122,15 +162,23 @@ def _select(random: Random, relation: Relation, bad: float) -> tuple[Selected, .
         if random.random() < bad and column.type is not ColumnType.JSONB:
             casts = ["integer", "date", "timestamptz", "nonesuch"]
         alias = f"alias {index}" if random.random() < 0.4 or index else None
-        selected.append(Selected(column.name, alias, random.choice(casts)))
+        selected.append(Selected(column.name, alias, random.choice(casts), arrows))
     return tuple(selected)
 
 
 def _term(random: Random, relation: Relation, bad: float) -> Term:
     column = _column(random, relation, bad)
-    if column.type is ColumnType.JSONB:
-        column = relation.columns[0]
-    return Term(column.name, random.random() < 0.5, random.choice([None, None, True, False]))
+    nulls_first = random.choice([None, None, True, False])
+    return Term(column.name, random.random() < 0.5, nulls_first, _arrows(random, column, bad))
+
+
+def _arrows(random: Random, column: Column, bad: float) -> Arrows:
+    """Choose a way into a column's JSON; into a column without any where the query is to be refused."""
+    if random.random() > (0.8 if column.type is ColumnType.JSONB else bad / 8):
+        return ()
+    steps = random.choices(_STEPS, k=random.choice([1, 1, 1, 2, 3]))
+    arrows = [Arrow(step, random.random() < bad / 4) for step in steps]
+    return (*arrows[:-1], Arrow(steps[-1], random.random() < 0.5))
 
 
 def _condition(random: Random, relation: Relation, bad: float, depth: int) -> Condition:
@@ -146,10 +194,17 @@ _QUANTIFIED = frozenset({*_ORDERED, *_PATTERNS}) - {Operator.NEQ, Operator.ISDIS
 
 
 def _comparison(random: Random, column: Column, bad: float) -> Comparison:
+    arrows = _arrows(random, column, bad)
+    try:
+        meant = replace(column, type=find_type(column, arrows))
+    except RefusedError:
+        meant = column
+    return replace(_compare(random, meant, bad), arrows=arrows)
+
+
+def _compare(random: Random, column: Column, bad: float) -> Comparison:
     negated = random.random() < 0.25
     operators = [Operator.IS, Operator.IN, *_ORDERED]
-    if column.type is ColumnType.JSONB:
-        operators = [Operator.IS]
     if column.type is ColumnType.TEXT or random.random() < bad:
         operators += [*_PATTERNS, Operator.LIKE, Operator.ILIKE]
     operator = random.choice(operators)
@@ -204,6 +259,10 @@ def _literal(random: Random, column: Column) -> str:
             return random.choice(["t", "true", "TRUE", "f", "fal", "yes", "no", "on", "off", "1", "0", " true "])
         case ColumnType.TIMESTAMPTZ:
             return write_timestamp(random, random.choice(_MOMENTS))
+        case ColumnType.JSONB:
+            document = random.choice([*_DOCUMENTS, None, 1, 2, 10, "b"])
+            # In an array's literal a bare number may have no blanks around it.
+            return random.choice(["{}", "{}", " {}\n"]).format(json.dumps(document, ensure_ascii=random.random() < 0.5))
         case _:
             return random.choice(_TEXTS)
 
@@ -251,18 +310,27 @@ def render(query: Query) -> str:
     return "&".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in parameters)
 
 
+def _cell(column: str, arrows: Arrows) -> str:
+    steps = (f"->{'>' * arrow.as_text}{_step(arrow.step)}" for arrow in arrows)
+    return _quoted(column) + "".join(steps)
+
+
+def _step(step: str | int) -> str:
+    return str(step) if isinstance(step, int) else step if step.isalpha() else _quoted(step)
+
+
 def _parameter(condition: Condition) -> tuple[str, str]:
     if isinstance(condition, Group):
         members = ",".join(_member(member) for member in condition.members)
         return f"{'not.' * condition.negated}{condition.connective}", f"({members})"
-    return _quoted(condition.column), _tail(condition, str(condition.operand))
+    return _cell(condition.column, condition.arrows), _tail(condition, str(condition.operand))
 
 
 def _member(condition: Condition) -> str:
     if isinstance(condition, Group):
         key, value = _parameter(condition)
         return key + value
-    return f"{_quoted(condition.column)}.{_tail(condition, _quoted(str(condition.operand)))}"
+    return f"{_cell(condition.column, condition.arrows)}.{_tail(condition, _quoted(str(condition.operand)))}"
 
 
 def _tail(comparison: Comparison, operand: str) -> str:
@@ -275,14 +343,14 @@ def _tail(comparison: Comparison, operand: str) -> str:
 
 
 def _selected(selected: Selected) -> str:
-    column = "*" if selected.column == "*" else _quoted(selected.column)
+    column = "*" if selected.column == "*" else _cell(selected.column, selected.arrows)
     alias = f"{_quoted(selected.alias)}:" if selected.alias else ""
     return f"{alias}{column}{f'::{selected.cast}' if selected.cast else ''}"
 
 
 def _ordered(term: Term) -> str:
     nulls = {None: "", True: ".nullsfirst", False: ".nullslast"}[term.nulls_first]
-    return f"{_quoted(term.column)}{'.desc' if term.descending else ''}{nulls}"
+    return f"{_cell(term.column, term.arrows)}{'.desc' if term.descending else ''}{nulls}"
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from pgrest.columns import Relation
 from pgrest.conditions import all_of, any_of, compile_conditions
 from pgrest.errors import Code, RefusedError
 from pgrest.jobs import JOBS
+from pgrest.jsonb import make_finite, write_text
 from pgrest.ordering import order_rows
 from pgrest.projection import project_row
 from pgrest.query import read_query, split_query
@@ -158,6 +159,12 @@ def test_unknown_is_neither_true_nor_false(
         ("select=id::date", Code.NO_CAST),
         ("select=start_date::integer", Code.NO_CAST),
         ("select=a:id,a:name", Code.DUPLICATE_COLUMN),
+        ("message->>a=eq.1", Code.NO_OPERATOR),
+        ("or=(message->a.eq.1)", Code.NO_OPERATOR),
+        ("select=message->a", Code.NO_OPERATOR),
+        ("select=id->>0", Code.NO_OPERATOR),
+        ("order=start_date->a", Code.NO_OPERATOR),
+        ("nope->a=eq.1", Code.NO_COLUMN),
         ("select=*,id::text", Code.DUPLICATE_COLUMN),
     ],
 )
@@ -167,11 +174,72 @@ def test_what_cannot_be_asked_of_the_relation_is_refused(raw: str, code: Code) -
     assert refusal.value.code is code
 
 
-def test_json_is_compared_with_nothing() -> None:
-    for raw in ("doc=eq.1", "doc=in.(1)", "doc=like.1", "order=doc"):
+def test_a_time_that_lost_its_plus_is_refused_with_a_hint() -> None:
+    for raw, told in (("2018-06-17T12:18:53+05:00", True), ("2018-06-17T12:18:53.5 05", True), ("12:18", False)):
         with pytest.raises(RefusedError) as refusal:
-            bind_query(read_query(split_query(raw)), THINGS)
-        assert refusal.value.code is Code.NO_OPERATOR
+            bind_query(read_query(split_query(f"start_date=gt.{raw}")), JOBS)
+        assert ("%2B" in (refusal.value.hint or "")) is told
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        ("doc=like.1", Code.NO_OPERATOR),
+        ("doc->a=like.1", Code.NO_OPERATOR),
+        ("doc->>a->b=eq.1", Code.NO_OPERATOR),
+        ("select=doc->>a->>b", Code.NO_OPERATOR),
+        ("order=doc->>a->b", Code.NO_OPERATOR),
+        ("doc->3000000000=eq.1", Code.NO_OPERATOR),
+        ("doc->a=is.true", Code.TYPE_MISMATCH),
+        ("doc->a=eq.x", Code.BAD_LITERAL),
+        ("doc=in.(1,{)", Code.BAD_LITERAL),
+        ("doc=eq.NaN", Code.BAD_LITERAL),
+        ('doc=eq."\\ud800"', Code.BAD_LITERAL),
+        ('doc=eq."\\u0000"', Code.UNTRANSLATABLE),
+        ("doc=eq.1e140000", Code.OUT_OF_RANGE),
+        ("doc=eq." + "[" * 100_000 + "]" * 100_000, Code.BAD_LITERAL),
+        ("doc=eq." + "9" * 140_000, Code.OUT_OF_RANGE),
+        ("select=doc->a::integer", Code.UNSUPPORTED),
+        ("select=doc->a,a:id", Code.DUPLICATE_COLUMN),
+    ],
+)
+def test_what_cannot_be_asked_of_json_is_refused(raw: str, code: Code) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        bind_query(read_query(split_query(raw)), THINGS)
+    assert refusal.value.code is code
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("doc->rows=eq.12", True),
+        ("doc->rows=eq.12.0", True),
+        ("doc->rows=gt.9", True),
+        ("doc->>rows=gt.9", False),  # as texts
+        ("doc->>rows=eq.12", True),
+        ("doc->rows=in.(1,12)", True),
+        ('doc->by->0=eq."eu"', True),
+        ("doc->by->>-1=like.u*", True),
+        ("doc->by->7=is.null", True),
+        ("doc->none=is.null", False),  # JSON's null is a value
+        ("doc->none=eq.null", True),
+        ("doc->>none=is.null", True),
+        ("doc->nothing=isdistinct.null", True),
+        ("doc->nothing=neq.1", False),
+        ('doc->by=eq.[ "eu", "us" ]', True),
+        ("doc->rows->0=eq.12", True),  # as in PostgreSQL, to which a number is a list of one
+        ("or=(doc->>rows.eq.13,doc->rows.lt.13)", True),
+    ],
+)
+def test_json_is_compared_by_its_values(raw: str, expected: bool) -> None:
+    row = dict.fromkeys(THINGS.by_name, None) | {"id": 1, "doc": {"rows": 12, "by": ["eu", "us"], "none": None}}
+    assert passes(raw, row, THINGS) is expected
+
+
+def test_json_is_written_as_text_as_jsonb_is() -> None:
+    document: dict[str, Any] = {"bb": 1.0, "é": None, "a": [True, 1e22, 'x"y\n'], "c": {}}
+    assert write_text(document) == '{"a": [true, 10000000000000000000000, "x\\"y\\n"], "c": {}, "bb": 1.0, "é": null}'
+    assert make_finite({"a": [float("nan"), float("inf"), 1.5]}) == {"a": [None, None, 1.5]}
 
 
 def test_a_condition_keeps_its_column_and_its_typed_operands_for_the_plan() -> None:

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from openapi_spec_validator import OpenAPIV2SpecValidator
 
+from jobruns.run import RunState
 from pgrest.jobs import JOBS
 from pgrest.openapi import describe_relations
+from pgrest.runs import RUNS
 from tests.unit.pgrest.queries import THINGS
 
 DESCRIBED = describe_relations(
@@ -25,6 +27,16 @@ def test_jobs_is_described_with_its_columns_key_and_required_ones() -> None:
     assert (formats["id"], formats["name"], formats["end_date"]) == ("int32", "text", "timestamp with time zone")
     assert "<pk/>" in jobs["properties"]["id"]["description"]
     assert jobs["properties"]["status"]["enum"] == ["in_progress", "success", "error"]
+
+
+def test_runs_are_described_to_be_read_only() -> None:
+    described = describe_relations([RUNS], title="Jobruns", version="1", base_path="/postgrest")
+    OpenAPIV2SpecValidator(described).validate()
+    assert set(described["paths"]["/runs"]) == {"get"}
+    properties = described["definitions"]["runs"]["properties"]
+    assert (properties["id"]["format"], properties["metrics"]["format"]) == ("int64", "jsonb")
+    assert "<pk/>" in properties["run_id"]["description"]
+    assert properties["state"]["enum"] == list(RunState)
 
 
 def test_paths_are_described_with_the_verbs_they_serve() -> None:

@@ -8,7 +8,20 @@ from hypothesis import strategies as st
 
 from pgrest.errors import Code, RefusedError
 from pgrest.query import read_query, split_query, write_location
-from pgrest.syntax import EVERYTHING, Comparison, Connective, Group, Operator, Quantifier, Query, Selected, Term, Truth
+from pgrest.syntax import (
+    EVERYTHING,
+    Arrow,
+    Arrows,
+    Comparison,
+    Connective,
+    Group,
+    Operator,
+    Quantifier,
+    Query,
+    Selected,
+    Term,
+    Truth,
+)
 from tests.unit.pgrest.queries import RELATIONS, make_query, render
 
 
@@ -158,6 +171,40 @@ def test_limit_and_offset_are_numbers() -> None:
     assert read("limit=0").limit == 0
 
 
+@pytest.mark.parametrize(
+    ("written", "arrows"),
+    [
+        ("doc", ()),
+        ("doc->a", (Arrow("a"),)),
+        ("doc->>a", (Arrow("a", as_text=True),)),
+        ("doc->a->0->>-1", (Arrow("a"), Arrow(0), Arrow(-1, as_text=True))),
+        ("doc->0a->--b", (Arrow("0a"), Arrow("--b"))),  # as arguments of scripts are called
+        ('doc->"0"->"a.b,c->d"', (Arrow("0"), Arrow("a.b,c->d"))),
+        ("doc->a b->c-d->é", (Arrow("a b"), Arrow("c-d"), Arrow("é"))),
+    ],
+)
+def test_arrows_lead_into_json_wherever_a_column_can_be_named(written: str, arrows: Arrows) -> None:
+    comparison = only(f"{written}=not.eq.x")
+    assert isinstance(comparison, Comparison)
+    assert (comparison.column, comparison.arrows, comparison.negated) == ("doc", arrows, True)
+    group = only(f"or=({written}.eq.x,id.eq.1)")
+    assert isinstance(group, Group)
+    assert group.members[0] == Comparison("doc", Operator.EQ, "x", arrows=arrows)
+    (term,) = read(f"order={written}.desc.nullslast").order
+    assert term == Term("doc", descending=True, nulls_first=False, arrows=arrows)
+    (plain, cast) = read(f"select={written},x:{written}::text").select
+    assert (plain.column, plain.arrows, cast.alias, cast.cast, cast.arrows) == ("doc", arrows, "x", "text", arrows)
+
+
+@pytest.mark.parametrize(
+    ("selected", "label"),
+    [("doc", "doc"), ("doc->a", "a"), ("doc->a->>b", "b"), ("doc->a->0", "a"), ("doc->0->1", "doc"), ("x:doc->a", "x")],
+)
+def test_what_arrows_lead_to_is_called_by_the_last_name_on_the_way(selected: str, label: str) -> None:
+    (entry,) = read(f"select={selected}").select
+    assert entry.label == label
+
+
 def test_columns_and_on_conflict_are_lists() -> None:
     assert read('columns="a",b&on_conflict=id') == Query(columns=("a", "b"), on_conflict=("id",))
 
@@ -229,10 +276,12 @@ def test_columns_and_on_conflict_are_lists() -> None:
         ("client.limit=1", Code.NOT_EMBEDDED),
         ("client.order=id", Code.NOT_EMBEDDED),
         ("client.or=(id.eq.1)", Code.NOT_EMBEDDED),
-        ("message->>a=eq.1", Code.NO_OPERATOR),
-        ("or=(message->a.eq.1)", Code.NO_OPERATOR),
-        ("select=message->a", Code.NO_OPERATOR),
-        ("order=message->a", Code.NO_OPERATOR),
+        ("select=doc->a.sum()", Code.AGGREGATES),
+        ("doc->=eq.1", Code.SYNTAX),
+        ("doc->>=eq.1", Code.SYNTAX),
+        ("doc->a->=eq.1", Code.SYNTAX),
+        ("select=doc->(a)", Code.SYNTAX),
+        ("client.doc->a=eq.1", Code.NOT_EMBEDDED),
         ("name=eq.%FF", Code.CHARACTER),
         ("%FF=eq.1", Code.CHARACTER),
         ("name=eq.%00", Code.CHARACTER),
