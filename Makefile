@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 STAMP := $(VENV)/.installed
 
-.PHONY: demo up test test-slow lint build bench lock clean
+.PHONY: demo up test test-slow lint build bench lock clean clients
 
 $(STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not on PATH; set PYTHON=..." >&2; exit 1; }
@@ -13,6 +13,15 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Clients that the tests drive as their users have them: a directory each, with dependencies that .venv has otherwise.
+CLIENTS := $(patsubst tests/e2e/clients/%.txt,$(VENV)/clients/%/.installed,$(wildcard tests/e2e/clients/tdutils-*.txt))
+
+clients: $(CLIENTS)
+
+$(VENV)/clients/%/.installed: tests/e2e/clients/%.txt | $(STAMP)
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --target $(@D) --require-hashes $<
 	@touch $@
 
 # What each layer installs: the lock file's own versions for the Lambda runtime. The runtime brings boto3 and what boto3
@@ -26,6 +35,8 @@ lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.lock
 	$(LOCK_LAYER) -o layers/core/requirements.txt
 	$(LOCK_LAYER) --extra data $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' layers/core/requirements.txt) -o layers/data/requirements.txt
+	for client in tests/e2e/clients/*.in; do $(BIN)/uv pip compile $$client --excludes tests/e2e/clients/excludes.txt \
+		--universal --python-version 3.11 --generate-hashes --no-header --quiet -o $${client%.in}.txt || exit; done
 
 build: $(STAMP)
 	SAM_CLI_TELEMETRY=0 $(BIN)/sam build
@@ -41,12 +52,12 @@ lint: $(STAMP)
 	SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
 
 # The runner's tests come last and by themselves: each of the two processes then has a service of its own running.
-test: lint
+test: lint $(CLIENTS)
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests/unit tests/contract tests/integration tests/template
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests/e2e
 
 # Walks every fault at every AWS call and measures what takes long.
-test-slow: $(STAMP)
+test-slow: $(STAMP) $(CLIENTS)
 	$(BIN)/pytest -q -m slow tests
 
 # Some ten minutes: beside the bare libraries, many small files beside few large ones, and one file of 5 GB.

@@ -2,7 +2,7 @@
 
 The data is `vega_datasets`' record of Seattle's temperature, hour by hour, which lies in the package: no network is
 needed. Ten months are loaded as a batch job over HTTP, the last two by dropping their files into the landing bucket.
-Then a script looks at the files, as a job of the Glue door.
+Then a script looks at the files, as a job of the Glue door, and another, which runs elsewhere, logs its run over HTTP.
 """
 
 import itertools
@@ -24,6 +24,7 @@ from rich.text import Text
 from vega_datasets import local_data
 
 from local.demo_jobs import show_jobs
+from local.demo_log import show_log
 from local.errors import DemoError, LocalError
 from local.runner import Runner
 
@@ -133,6 +134,8 @@ class Demo:
             say=self._say,
             polls=_polls,
         )
+        loaded = {"weather.hourly": _count_rows(dict(months))}
+        show_log(self._runner, token=key["token"], loaded=loaded, say=self._say)
 
     def _say(self, what: str) -> None:
         say(self._console, what)

@@ -42,6 +42,10 @@ def test_the_demonstration_loads_real_data_both_ways_and_leaves_nothing_behind(t
     assert "read 8,759 rows back" in done.stdout
     assert re.search(r"2010-01-01 00:00:00\+00:00 . 39\.4", done.stdout)
     assert "the warmest was 2010/07/28 16:00 75.9" in done.stdout
+    assert re.search(r"logged run \d+ of forecast over HTTP; .* since \d\d:\d\d:\d\d UTC", done.stdout)
+    assert re.search(
+        r"found all \d+ runs .*, those of forecast, tell, warmest, weather\.hourly$", done.stdout, re.MULTILINE
+    )
     assert "the trigger answer started the job tell" in done.stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -34,7 +34,7 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     parts = re.split(r"\n=== \d+\n", done.stdout)
-    _, _, made, _, batch, client, uploads, jobs, log, triggers, worker, command_line = parts
+    _, _, made, _, batch, client, uploads, jobs, log, triggers, _, synced, searched, worker, command_line = parts
     assert made.count('"created"') == 3
     created, end = json.JSONDecoder().raw_decode(batch)
     (status,) = json.loads(batch[end:])
@@ -54,6 +54,8 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
     assert log.strip() == "report of monday"
     assert triggers.startswith("after-load SUCCEEDED after load\n")
     assert '"segments"' in triggers
+    assert_synced(synced)
+    assert_searched(searched)
     assert worker.rstrip().endswith("SUCCEEDED")
     assert "loaded 2 rows from 1 files, rejected 1" in command_line
     assert "revoked JRAK" in command_line
@@ -62,6 +64,34 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
     loaded = [(row["page"], row["milliseconds"]) for row in rows]
     # Once by the batch job, once as an upload, once by the job that the glue door defines.
     assert sorted(loaded) == [*[("/", 112)] * 3, *[("/pricing", 98)] * 3]
+
+
+def assert_synced(printed: str) -> None:
+    """The orders were copied, each as often as its margin says, and the failure moved nothing."""
+    assert printed.count("'status': 'success', 'records_processed': 3,") == 1
+    assert printed.count("'status': 'success', 'records_processed': 1,") == 2
+    assert printed.count("'status': 'error', 'records_processed': None,") == 1
+    assert "says so, and moves nothing\n" in printed
+    orders = [line.split(" ", 1)[1].rsplit(" ", 1)[0] for line in re.findall(r"^\d .*$", printed, re.MULTILINE)]
+    assert orders == ["chair", "chair", "chair", "late table"]
+    assert printed.endswith(
+        "status,records_processed,message\n"
+        "success,1,\n"
+        "error,,OperationalError('no such table: orders')\n"
+        "success,1,\n"
+        "success,3,"
+    )
+
+
+def assert_searched(printed: str) -> None:
+    """Runs of all doors were found by one query, and what they measured by another."""
+    failed, end = json.JSONDecoder().raw_decode(printed.lstrip())
+    loads = json.loads(printed.lstrip()[end:])
+    assert [(run["job"], run["door"], run["state"], run["message"]) for run in failed] == [
+        ("sync_orders", "postgrest", "FAILED", "OperationalError('no such table: orders')"),
+        ("report", "glue", "FAILED", "ValueError: no such day"),
+    ]
+    assert loads == [{"state": "SUCCEEDED", "rows": 2}] * 3
 
 
 def test_the_readme_names_what_there_is() -> None:
