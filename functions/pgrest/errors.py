@@ -1,4 +1,4 @@
-"""What this door answers when something is wrong: one error, and the table of codes.
+"""What this door answers when something is wrong: one error, the table of codes, and that of the core's errors.
 
 A code is PostgREST's (``PGRST...``) or PostgreSQL's (five characters); clients look at it, and at the status.
 """
@@ -6,7 +6,27 @@ A code is PostgREST's (``PGRST...``) or PostgreSQL's (five characters); clients 
 from collections.abc import Mapping
 from enum import StrEnum, unique
 
-from jobruns.errors import JobrunsError
+from aws_lambda_powertools import Logger
+
+from jobruns.errors import (
+    AccessDeniedError,
+    AlreadyExistsError,
+    CommitInProgressError,
+    ConcurrentRunsExceededError,
+    ConflictError,
+    ExpiredCredentialError,
+    IllegalTransitionError,
+    InvalidInputError,
+    JobrunsError,
+    MissingCredentialError,
+    NotAuthenticatedError,
+    NotFoundError,
+    StaleWriteError,
+    UnavailableError,
+)
+from jobruns.outages import find_outage
+
+logger = Logger(child=True)
 
 
 @unique
@@ -38,7 +58,7 @@ class Code(StrEnum):
     TOKEN = "PGRST301"  # noqa: S105
     NO_TOKEN = "PGRST302"  # noqa: S105
     CLAIMS = "PGRST303"
-    UNFILTERED_WRITE = "21000"
+    CARDINALITY = "21000"
     TOO_LONG = "22001"
     OUT_OF_RANGE = "22003"
     BAD_TIMESTAMP = "22007"
@@ -53,6 +73,9 @@ class Code(StrEnum):
     NOT_NULL = "23502"
     DUPLICATE = "23505"
     CHECK = "23514"
+    EXCLUSION = "23P01"
+    SERIALIZATION = "40001"
+    GENERATED = "428C9"
     FORBIDDEN = "42501"
     DUPLICATE_COLUMN = "42701"
     NO_COLUMN = "42703"
@@ -61,8 +84,10 @@ class Code(StrEnum):
     NO_CAST = "42846"
     NO_OPERATOR = "42883"
     NO_CONSTRAINT = "42P10"
-    THROTTLED = "53400"
+    TOO_MANY = "54000"
     TOO_MUCH = "57014"
+    RAISED = "P0001"
+    BUG = "XX000"
 
 
 STATUSES: Mapping[Code, int] = {
@@ -81,10 +106,13 @@ STATUSES: Mapping[Code, int] = {
     Code.NO_TOKEN: 401,
     Code.CLAIMS: 401,
     Code.DUPLICATE: 409,
+    Code.EXCLUSION: 409,
+    Code.SERIALIZATION: 503,
     Code.FORBIDDEN: 403,
     Code.NO_OPERATOR: 404,
-    Code.THROTTLED: 503,
+    Code.TOO_MANY: 413,
     Code.TOO_MUCH: 500,
+    Code.BUG: 500,
 }
 """Status of each code; 400 where it is not here."""
 
@@ -141,3 +169,47 @@ class RefusedError(JobrunsError):
 def refuse_feature(feature: str, hint: str | None = None) -> RefusedError:
     """Make the error for what the reference has and this door does not."""
     return RefusedError(Code.UNSUPPORTED, "Feature not implemented", details=f"{feature} is not supported.", hint=hint)
+
+
+# The first that fits counts.
+_CODES: Mapping[type[JobrunsError], Code] = {
+    MissingCredentialError: Code.NO_TOKEN,
+    ExpiredCredentialError: Code.CLAIMS,
+    NotAuthenticatedError: Code.TOKEN,
+    AccessDeniedError: Code.FORBIDDEN,
+    InvalidInputError: Code.PARAMETER,
+    # What a run's life does not allow is refused as a trigger of the table would do it.
+    IllegalTransitionError: Code.RAISED,
+    StaleWriteError: Code.SERIALIZATION,
+    AlreadyExistsError: Code.DUPLICATE,
+    ConcurrentRunsExceededError: Code.EXCLUSION,
+    ConflictError: Code.EXCLUSION,
+    CommitInProgressError: Code.EXCLUSION,
+    # What a caller names here is a filter, which finds nothing; this is what a write stands on and has lost.
+    NotFoundError: Code.EXCLUSION,
+    UnavailableError: Code.STORE_DOWN,
+}
+_NAMES = frozenset({"name", "job"})
+"""The core's words for a job's name."""
+
+
+def describe_error(error: JobrunsError) -> RefusedError:
+    """Tell what to answer to a request that could not be served."""
+    if isinstance(error, RefusedError):
+        refusal = error
+    elif isinstance(error, InvalidInputError) and error.field in _NAMES:
+        refusal = RefusedError(Code.CHECK, error.message)
+    else:
+        code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), Code.BUG)
+        refusal = RefusedError(code, error.message)
+    if refusal.status >= 500:
+        logger.warning("could not serve the request", exc_info=error)
+    return refusal
+
+
+def describe_surprise(error: Exception) -> RefusedError:
+    """Tell what to answer where nobody of ours raised the error: AWS is out of reach, or it is a bug."""
+    if (outage := find_outage(error)) is not None:
+        return describe_error(outage)
+    logger.error("a bug", exc_info=error)
+    return RefusedError(Code.BUG, "Internal error", hint="The service's log has the details.")

@@ -53,7 +53,7 @@ def check_parameters(verb: str, query: Query) -> None:
     if verb in {"PATCH", "DELETE"} and not query.conditions:
         name = "UPDATE" if verb == "PATCH" else "DELETE"
         raise RefusedError(
-            Code.UNFILTERED_WRITE,
+            Code.CARDINALITY,
             f"{name} requires a WHERE clause",
             hint="Add a filter; id=gt.0 is one that every row passes.",
         )
