@@ -4,8 +4,9 @@ moto is made for one test in one thread. Here many processes call it at once, an
 ones. Each module names what differs and replaces just that, against the version in the lock file:
 
 * `accounts`: a test with ``mock_aws`` does not empty the account of a runner in the same process;
-* `dispatch`: a request costs two thirds;
+* `answers`, `dispatch`: a request costs two thirds;
 * `dynamodb`: a transaction touches its items only, instead of copying whole tables;
+* `items`, `expressions`: a read costs what it reads, and an expression is read once;
 * `sqs`: no message is lost or handed out twice when senders and receivers meet;
 * `s3`: notifications carry the version and the sequencer;
 * `glue`: UpdateTable honours VersionId, which Iceberg's commits rest on;
@@ -13,7 +14,7 @@ ones. Each module names what differs and replaces just that, against the version
 * `states`, `states_map`, `states_tokens`: Step Functions.
 """
 
-from local.emulator import accounts, dispatch, dynamodb, glue, s3, scheduler, sqs, states
+from local.emulator import accounts, answers, dispatch, dynamodb, expressions, glue, items, s3, scheduler, sqs, states
 
 _applied = False
 
@@ -25,9 +26,12 @@ def apply() -> None:
         return
     _applied = True
     accounts.apply()
+    answers.apply()
     dispatch.apply()
     dynamodb.apply()
+    expressions.apply()
     glue.apply()
+    items.apply()
     s3.apply()
     scheduler.apply()
     sqs.apply()

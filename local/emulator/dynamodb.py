@@ -5,6 +5,7 @@ cost of a write grows with the table. Here only the items of the transaction are
 """
 
 import copy
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +14,9 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
 
+@functools.cache  # a replacement of the replacement would copy every item once more
 def apply() -> None:
-    """Replace `transact_write_items`."""
+    """Replace `transact_write_items`, once per process."""
     original = models.DynamoDBBackend.transact_write_items
 
     def transact_write_items(backend: Any, transact_items: list[dict[str, Any]]) -> None:

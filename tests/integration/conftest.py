@@ -5,18 +5,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import boto3
 import botocore.client
 import botocore.httpsession
+import botocore.session
+import botocore.useragent
+import moto.core.models
+import pynamodb.connection.base
 import pytest
 from botocore.loaders import JSONFileLoader, Loader
 from moto import mock_aws
+from moto.core.config import default_user_config
 from samcli.yamlhelper import yaml_parse
 
+import jobruns.store
 from jobruns.access import Principal, Role
 from jobruns.aws.executors import ExternalExecutor, FunctionExecutor, NoopExecutor, ScriptExecutor, SparkExecutor
 from jobruns.run import Executor, Run, RunState
@@ -24,17 +30,44 @@ from jobruns.service.ports import ExecutionStatus, Ports
 from jobruns.store import Store
 from jobruns.table import Project, Table
 from jobruns.trigger import Trigger
-from local.emulator import dynamodb
+from local.emulator import answers, dispatch, dynamodb, expressions, items
+from tests.integration import short_way
 
 ROOT = Path(__file__).parents[2]
 TABLE = "ledger"
 
-# moto forgets boto3's session with every test, and each session would read the descriptions of its services anew.
+# What each test would make anew, and takes longer than many a test itself.
+answers.apply()
+dispatch.apply()
+dynamodb.apply()
+expressions.apply()
+items.apply()
+short_way.apply()
+# One session of boto3 for all tests, and one of botocore for PynamoDB, which makes one a thread: the clients of one
+# session may not be made at the same time.
+default_user_config["core"]["reset_boto3_session"] = False
+pynamodb.connection.base.get_session = cache(botocore.session.get_session)
+_make_client, _one_client = botocore.session.Session.create_client, threading.RLock()
+
+
+def _make_client_alone(self: Any, *args: Any, **kwargs: Any) -> Any:
+    with _one_client:
+        return _make_client(self, *args, **kwargs)
+
+
+botocore.session.Session.create_client = _make_client_alone  # type: ignore[method-assign]
+# One connection to the table, whichever store asks; the last only, to which the models are bound.
+jobruns.store.bind = lru_cache(maxsize=1)(jobruns.store.bind)  # type: ignore[attr-defined]
+# moto answers botocore itself; for the library `requests`, which nothing of ours uses, it compiles a thousand patterns.
+moto.core.models.RESPONSES_METHODS.clear()
+# Sessions that tests make themselves would read the descriptions of their services anew.
 _read_description = cache(JSONFileLoader().load_file)
 JSONFileLoader.load_file = lambda self, path: _read_description(path)  # type: ignore[method-assign]
-# Nor list them: each of its clients looks into some hundred directories.
+# Nor list them: each client looks into some hundred directories.
 _list_services = cache(Loader().list_available_services)
 Loader.list_available_services = lambda self, type_name: _list_services(type_name)  # type: ignore[method-assign]
+# Each request tells by whom it is sent, in words that are looked through letter by letter.
+botocore.useragent.sanitize_user_agent_string_component = cache(botocore.useragent.sanitize_user_agent_string_component)
 # Each client makes three contexts of TLS, of which none is ever used here.
 botocore.httpsession.create_urllib3_context = cache(botocore.httpsession.create_urllib3_context)
 
@@ -45,11 +78,16 @@ def _describe_table() -> dict[str, Any]:
     return description["Properties"]
 
 
+@cache
+def _ledger_client() -> Any:
+    return boto3.client("dynamodb")
+
+
 def make_ledger_table(name: str = TABLE) -> None:
     """Create the ledger's table as the template describes it."""
     described = _describe_table()
     wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes")
-    boto3.client("dynamodb").create_table(TableName=name, **{key: described[key] for key in wanted})
+    _ledger_client().create_table(TableName=name, **{key: described[key] for key in wanted})
 
 
 @dataclass
@@ -182,7 +220,6 @@ class Clock:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Emulate AWS, one request at a time as DynamoDB itself orders the writes of one item."""
-    dynamodb.apply()
     one_at_a_time = threading.RLock()
     send = botocore.client.BaseClient._make_api_call
 
@@ -193,6 +230,17 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", send_alone)
     with mock_aws():
         yield
+
+
+@pytest.fixture
+def own_sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make sessions and connections as a process does that begins now, with the environment as it is."""
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", short_way.send)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setattr(pynamodb.connection.base, "get_session", botocore.session.get_session)
+    jobruns.store.bind.cache_clear()  # type: ignore[attr-defined]
+    yield
+    jobruns.store.bind.cache_clear()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
