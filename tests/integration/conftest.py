@@ -274,6 +274,32 @@ def lake_tables() -> RecordingLake:
     return RecordingLake()
 
 
+def make_ports(store: Store, clock: Clock, machine: RecordingMachine, **others: Any) -> Ports:
+    """Give the use cases a ledger, and what stands for the rest of AWS; `others` win over the latter."""
+    objects = MemoryObjects()
+    executors = {
+        Executor.EXTERNAL: ExternalExecutor(),
+        Executor.LAMBDA: FunctionExecutor(),
+        Executor.INGEST: others.pop("ingest", None) or RecordingExecutor(),
+        Executor.PYTHON_SCRIPT: ScriptExecutor("arn:aws:lambda:us-east-1:123456789012:function:script", objects),
+        Executor.SPARK: SparkExecutor("00f1", "arn:aws:iam::123456789012:role/spark", "/jobruns/test/runs/output"),
+        Executor.NOOP: NoopExecutor(),
+    }
+    return Ports(
+        runs=store.runs,
+        jobs=store.jobs,
+        bookmarks=store.bookmarks,
+        documents=store.documents,
+        units=store.units,
+        machine=machine,
+        executors=executors,
+        objects=objects,
+        triggers=store.triggers,
+        clock=clock,
+        **{"schedules": RecordingSchedules(), "lake": RecordingLake(), **others},
+    )
+
+
 @pytest.fixture
 def ports(
     store: Store,
@@ -283,28 +309,7 @@ def ports(
     schedules: RecordingSchedules,
     lake_tables: RecordingLake,
 ) -> Ports:
-    objects = MemoryObjects()
-    return Ports(
-        runs=store.runs,
-        jobs=store.jobs,
-        bookmarks=store.bookmarks,
-        documents=store.documents,
-        units=store.units,
-        machine=machine,
-        executors={
-            Executor.EXTERNAL: ExternalExecutor(),
-            Executor.LAMBDA: FunctionExecutor(),
-            Executor.INGEST: ingest,
-            Executor.PYTHON_SCRIPT: ScriptExecutor("arn:aws:lambda:us-east-1:123456789012:function:script", objects),
-            Executor.SPARK: SparkExecutor("00f1", "arn:aws:iam::123456789012:role/spark", "/jobruns/test/runs/output"),
-            Executor.NOOP: NoopExecutor(),
-        },
-        objects=objects,
-        triggers=store.triggers,
-        schedules=schedules,
-        lake=lake_tables,
-        clock=clock,
-    )
+    return make_ports(store, clock, machine, ingest=ingest, schedules=schedules, lake=lake_tables)
 
 
 @pytest.fixture

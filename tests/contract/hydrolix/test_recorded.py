@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hydrolix.app import handler
-from tests.integration.hydrolix.client import Client, Context
+from tests.integration.gateway import Context
+from tests.integration.hydrolix.client import Client
 
 EVENTS = Path(__file__).parents[3] / "events" / "hydrolix"
 PATTERNS = {
@@ -36,7 +37,7 @@ def test_recorded_requests_are_answered_as_recorded(door: Client) -> None:
         event = json.loads(path.read_text())
         assert event["headers"].get("authorization", f"Bearer {door.token}") == f"Bearer {door.token}", path.name
         expected = json.loads(path.with_suffix(".expected.json").read_text())
-        raw = handler(event, Context())
+        raw = handler(event, Context("hydrolix"))
         body = json.loads(raw["body"]) if raw.get("body") else None
         answered = {"statusCode": raw["statusCode"], "headers": raw["headers"], "body": body}
         assert blank(answered, expected) == expected, path.name

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pgrest.app import handler
-from tests.integration.pgrest.door import Cloud, Context, cloud
+from tests.integration.gateway import Context
+from tests.integration.pgrest.door import Cloud, cloud
 
 __all__ = ["cloud"]
 
@@ -31,4 +32,4 @@ def test_recorded_requests_are_answered_as_recorded(cloud: Cloud) -> None:
         event = json.loads(path.read_text())
         assert event["headers"].get("authorization", door.token).endswith(door.token), path.name
         expected = json.loads(path.with_suffix(".expected.json").read_text())
-        assert show(handler(event, Context())) == expected, path.name  # type: ignore[arg-type]
+        assert show(handler(event, Context("postgrest"))) == expected, path.name  # type: ignore[arg-type]

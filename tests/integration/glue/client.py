@@ -4,15 +4,12 @@ What boto3 is about to send becomes the event that API Gateway would make of it,
 so that boto3's own validation, signature, retries, paginators and parsing are all in play.
 """
 
-import base64
 import io
 import json
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -24,6 +21,7 @@ from urllib3 import HTTPResponse
 from glue.app import handler
 from jobruns.access import key_secret
 from tests.contract.glue.answers import check_answer
+from tests.integration.gateway import Context, make_event
 
 URL = "https://api.example.test/glue"
 REGION = "us-east-1"
@@ -37,50 +35,9 @@ _make_api_call = BaseClient._make_api_call
 _session = boto3.Session()
 
 
-class Context:
-    """What Lambda tells a function of its call."""
-
-    function_name = "glue"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:glue"
-
-    def __init__(self) -> None:
-        self.aws_request_id = str(uuid.uuid4())
-
-
 def http_event(method: str, target: str, body: bytes, headers: dict[str, str]) -> Event:
-    """Make an event in payload format 2.0; the gateway takes Glue's content type for binary."""
-    parts = urlsplit(target)
-    event: Event = {
-        "version": "2.0",
-        "routeKey": "ANY /glue",
-        "rawPath": parts.path,
-        "rawQueryString": parts.query,
-        "headers": {"host": "api.example.test", "x-forwarded-proto": "https"}
-        | {name.lower(): value for name, value in headers.items()},
-        "requestContext": {
-            "accountId": "123456789012",
-            "apiId": "a1b2c3",
-            "domainName": "api.example.test",
-            "domainPrefix": "api",
-            "http": {
-                "method": method,
-                "path": parts.path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "192.0.2.1",
-                "userAgent": headers.get("User-Agent", ""),
-            },
-            "requestId": "JKJaXmPLvHcESHA=",
-            "routeKey": "ANY /glue",
-            "stage": "$default",
-            "time": "21/Nov/2026:12:00:00 +0000",
-            "timeEpoch": 1795262400000,
-        },
-        "isBase64Encoded": bool(body),
-    }
-    if body:
-        event["body"] = base64.b64encode(body).decode()
-    return event
+    """Make the event of a request."""
+    return make_event("/glue", method, target, body, headers)
 
 
 @dataclass
@@ -100,7 +57,7 @@ class Answer:
 
 def play(event: Event) -> Answer:
     """Serve one event."""
-    raw = handler(json.loads(json.dumps(event)), Context())
+    raw = handler(json.loads(json.dumps(event)), Context("glue"))
     assert raw["isBase64Encoded"] is False
     return Answer(raw["statusCode"], json.loads(raw["body"]), raw["headers"])
 

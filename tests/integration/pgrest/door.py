@@ -3,21 +3,18 @@
 Each test has an org of its own there. The fixtures are imported by the modules that use them.
 """
 
-import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from moto import mock_aws
 
 from jobruns.access import AccessKey, Principal, Role, key_token
 from jobruns.authentication import Authenticator
-from jobruns.aws.executors import ExternalExecutor, FunctionExecutor, NoopExecutor
 from jobruns.run import Executor, Run
 from jobruns.service.definitions import define_job
 from jobruns.service.ports import Ports
@@ -32,68 +29,22 @@ from pgrest.app import handler
 from tests.integration.conftest import (
     TABLE,
     Clock,
-    MemoryObjects,
-    RecordingExecutor,
-    RecordingLake,
     RecordingMachine,
-    RecordingSchedules,
     make_ledger_table,
+    make_ports,
 )
+from tests.integration.gateway import Context, make_event
 
 MASTER = "a master secret of the tests"
-TEXT_TYPES = ("application/json", "text/")
 REPRESENTATION = {"prefer": "return=representation"}
 PLACES = {"source": "s", "destination": "d"}
 
 _orgs = count(1)
 
 
-class Context:
-    """What Lambda tells a function of its call."""
-
-    function_name = "postgrest"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:postgrest"
-    aws_request_id = "7f6f2f0e-7d0a-4d3b-8f0c-0b6a3c1d2e4f"
-
-
 def http_event(verb: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
-    """Make an event in payload format 2.0; `target` is path and query."""
-    parts = urlsplit(target)
-    sent = {"host": "api.example.test", "x-forwarded-proto": "https", **(headers or {})}
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "ANY /postgrest/{proxy+}",
-        "rawPath": parts.path,
-        "rawQueryString": parts.query,
-        "headers": sent,
-        "requestContext": {
-            "accountId": "123456789012",
-            "apiId": "a1b2c3",
-            "domainName": "api.example.test",
-            "domainPrefix": "api",
-            "http": {
-                "method": verb,
-                "path": parts.path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "192.0.2.1",
-                "userAgent": "python-requests/2.34.2",
-            },
-            "requestId": "JKJaXmPLvHcESHA=",
-            "routeKey": "ANY /postgrest/{proxy+}",
-            "stage": "$default",
-            "time": "21/Nov/2026:12:00:00 +0000",
-            "timeEpoch": 1795262400000,
-        },
-        "isBase64Encoded": False,
-    }
-    if parts.query:
-        event["queryStringParameters"] = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if body:
-        binary = not sent.get("content-type", "application/json").startswith(TEXT_TYPES)
-        event["isBase64Encoded"] = binary
-        event["body"] = base64.b64encode(body).decode() if binary else body.decode("utf-8", "surrogateescape")
-    return event
+    """Make the event of a request."""
+    return make_event("/postgrest/{proxy+}", verb, target, body, headers or {})
 
 
 @dataclass(frozen=True)
@@ -120,7 +71,7 @@ class Answer:
 
 def call(event: Any) -> Answer:
     """Serve one event."""
-    raw = handler(event, Context())  # type: ignore[arg-type]
+    raw = handler(event, Context("postgrest"))  # type: ignore[arg-type]
     assert raw["isBase64Encoded"] is False
     return Answer(raw["statusCode"], raw["body"], raw["headers"])
 
@@ -179,28 +130,6 @@ class Cloud:
         key_id = f"JRAK{role.upper()}{org.upper()}"
         self.store.access_keys.add(AccessKey(key_id=key_id, org=org, role=role, created_at=self.clock()))
         return Door(key_token(MASTER, key_id), Principal(org=org, name=key_id, role=role), self.ports)
-
-
-def make_ports(store: Store, clock: Clock, machine: RecordingMachine) -> Ports:
-    return Ports(
-        runs=store.runs,
-        jobs=store.jobs,
-        bookmarks=store.bookmarks,
-        documents=store.documents,
-        units=store.units,
-        machine=machine,
-        executors={
-            Executor.EXTERNAL: ExternalExecutor(),
-            Executor.LAMBDA: FunctionExecutor(),
-            Executor.INGEST: RecordingExecutor(),
-            Executor.NOOP: NoopExecutor(),
-        },
-        objects=MemoryObjects(),
-        triggers=store.triggers,
-        schedules=RecordingSchedules(),
-        lake=RecordingLake(),
-        clock=clock,
-    )
 
 
 @pytest.fixture(scope="module")
