@@ -17,7 +17,7 @@ from jobruns.run import RunState
 from jobruns.service.ports import Ports
 from jobruns.service.reports import report_run
 from local.runner import Runner
-from tests.e2e.ledger import start, wait_until
+from tests.e2e.ledger import start, wait_for, wait_until
 
 NIGHTLY, HOURLY, ODD = "pg_nightly", "pg_hourly", 'pg (odd), "quoted": a.b\\c é'
 BEGIN = datetime(2026, 2, 1, 6, tzinfo=UTC)
@@ -413,6 +413,8 @@ def test_the_calls_that_a_logged_run_makes_are_those_the_readme_tells(
     begun = {"UpdateItem": 1, "TransactWriteItems": 1}
     assert calls(jobs.insert(row)) == {**begun, "StartExecution": 1}
     number = made[0]["id"]
+    run = client.from_("runs").select("state", "settled").eq("id", number).single()
+    wait_for(lambda: run.execute().data["state"] == "RUNNING")
     one = {"BatchGetItem": 2}
     assert calls(jobs.select("*").eq("id", number)) == one
     update = jobs.update({"status": "success"}).eq("id", number)
@@ -420,5 +422,6 @@ def test_the_calls_that_a_logged_run_makes_are_those_the_readme_tells(
     last = jobs.select("*").eq("name", row["name"]).eq("status", "success").order("end_date", desc=True).limit(1)
     assert calls(last) == {"Query": 1}
     assert ids_of(made) == [number]
+    wait_for(lambda: run.execute().data["settled"])  # until then the machine is told once more
     assert calls(jobs.update({"message": "x"}).eq("id", number)) == {**one, "TransactWriteItems": 1}
     assert calls(jobs.insert({**row, "status": "success"})) == begun
