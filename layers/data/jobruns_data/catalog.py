@@ -22,11 +22,11 @@ from jobruns_data.aws import glue_client, retrying
 from jobruns_data.errors import CommitConflictError, SchemaConflictError
 from jobruns_data.schema import iceberg_schema, iceberg_type, partition_spec, widenings
 
-__all__ = ["TableTarget", "ensure_table", "load_table", "open_catalog"]
+__all__ = ["NEW_TABLE_PROPERTIES", "TableTarget", "ensure_table", "load_table", "open_catalog"]
 
 _CONFLICTS = 8
 
-_NEW_TABLE_PROPERTIES = {
+NEW_TABLE_PROPERTIES = {
     "format-version": "2",
     "write.parquet.compression-codec": "zstd",
     # Each commit writes a metadata file; without these they stay for ever.
@@ -133,7 +133,7 @@ def _load_or_create(catalog: Catalog, target: TableTarget, transform: Transform,
             schema,
             location=target.location.rstrip("/"),
             partition_spec=partition_spec(transform, schema, minutes),
-            properties=_NEW_TABLE_PROPERTIES,
+            properties=NEW_TABLE_PROPERTIES,
         )
     except TableAlreadyExistsError:
         return catalog.load_table(target.identifier)

@@ -5,6 +5,8 @@
     JobrunsError
     └── DataError
         ├── SchemaConflictError   table and transform do not agree on a column
+        ├── InvalidAttributeError   no attribute can have that name
+        ├── UnknownAttributeError   the table has no such attribute
         ├── CommitConflictError   other writers were faster, too often in a row
         ├── UncommittableError    results that must not be committed
         ├── UnfinishedError       there was more to do than there was time for
@@ -16,9 +18,11 @@ from jobruns.errors import JobrunsError
 __all__ = [
     "CommitConflictError",
     "DataError",
+    "InvalidAttributeError",
     "SchemaConflictError",
     "UncommittableError",
     "UnfinishedError",
+    "UnknownAttributeError",
     "UnreadableFileError",
 ]
 
@@ -29,6 +33,32 @@ class DataError(JobrunsError):
 
 class SchemaConflictError(DataError):
     """The table has a column that cannot hold what the transform makes of it."""
+
+
+class InvalidAttributeError(DataError):
+    """No attribute of a table can have that name, or that one may not be changed; the message is the name.
+
+    Parameters
+    ----------
+    name : str
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class UnknownAttributeError(DataError):
+    """A table has no attribute of that name; the message is the name.
+
+    Parameters
+    ----------
+    name : str
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 class CommitConflictError(DataError):

@@ -10,6 +10,7 @@ from moto import mock_aws
 from moto.glue.exceptions import GlueClientError
 from moto.glue.responses import GlueResponse
 
+from jobruns_data import merging, payload
 from jobruns_data.aws import forget_clients, s3_client
 from jobruns_data.catalog import open_catalog
 from tests.integration.data.lakes import LAKE, LANDING, WORK, Faults, Lake
@@ -54,6 +55,17 @@ def keep_glue_lock(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def lake(aws: None) -> Lake:
     return Lake(open_catalog(LAKE))
+
+
+@pytest.fixture
+def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a few rows behave as a few hundred thousand do: many files, chunks and runs on the disk."""
+    monkeypatch.setattr(payload, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(payload, "_STEP_ROWS", 2)
+    monkeypatch.setattr(merging, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(merging, "_SMALL_FILES", 3)
+    monkeypatch.setattr(merging, "_SMALL_ROWS", 3)
+    monkeypatch.setattr(merging, "_TAKEN_ALONG_ROWS", 6)
 
 
 @pytest.fixture
