@@ -9,7 +9,8 @@ from hydrolix import admission
 from hydrolix.admission import admit, current, user_id
 from hydrolix.bodies import check_document, read_form
 from hydrolix.pagination import answer_list
-from jobruns.access import TOKEN_SECONDS, AccessKey, Principal
+from jobruns.access import AccessKey, Principal
+from jobruns.tokens import TOKEN_SECONDS
 
 router = Router()
 

@@ -3,34 +3,41 @@
 A key's secret is not stored. It is derived from the key id and the stack's master secret by HMAC-SHA256, so that the
 ledger table gives nothing away and a signature over a request can still be checked, which a one-way hash of the secret
 would make impossible. Whoever can read the master secret can forge any key; its policy is the thing to guard.
+
+Users, who choose their passwords, call in the same ways but for signatures: see `jobruns.user`.
 """
 
 import base64
 import hashlib
 import hmac
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum, unique
-from typing import Any
+from typing import Self
 
-import jwt
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from jobruns.errors import (
     AccessDeniedError,
     ExpiredCredentialError,
     MalformedCredentialError,
     MissingCredentialError,
+    MissingRightsError,
     NotAuthenticatedError,
+)
+from jobruns.grants import ALL_RIGHTS, LOAD_RIGHTS, Grants, Need, Right, describe_missing, missing
+from jobruns.tokens import (
+    EXPIRED,
+    REFUSED,
+    TOKEN_SECONDS,
+    Claims,
+    Party,
+    Purpose,
+    read_claims,
+    sign_claims,
 )
 
 KEY_ID_PREFIX = "JRAK"
-TOKEN_SECONDS = 86400
-"""How long a token of a login lives; a day, as the clients of such logins expect."""
-
-_JWT_ISSUER = "jobruns"
-_REFUSED = "the credential is unknown, expired or revoked, or its secret is wrong"
-_EXPIRED = "the {} has expired; get another"
 
 
 @unique
@@ -52,14 +59,43 @@ class Permission(StrEnum):
     START = "start"
     STOP = "stop"
     DEFINE = "define"
+    ADMINISTER = "administer"
 
 
-_GRANTS: dict[Role, frozenset[Permission]] = {
+_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.READER: frozenset({Permission.READ}),
     Role.REPORTER: frozenset({Permission.READ, Permission.REPORT, Permission.START}),
     Role.OPERATOR: frozenset({Permission.READ, Permission.REPORT, Permission.START, Permission.STOP}),
     Role.ADMIN: frozenset(Permission),
 }
+
+_GRANTS: dict[Role, Grants] = {
+    Role.READER: Grants(everywhere=frozenset({Right.READ})),
+    Role.REPORTER: Grants(everywhere=LOAD_RIGHTS | {Right.READ}),
+    Role.OPERATOR: Grants(everywhere=ALL_RIGHTS),
+    Role.ADMIN: Grants(everything=True),
+}
+
+
+def grants_of(role: Role) -> Grants:
+    """Give what may be done with tables by whoever has a role."""
+    return _GRANTS[role]
+
+
+def role_of(grants: Grants) -> Role:
+    """Give the role by which all else is decided for whoever holds grants.
+
+    Runs and jobs are of the org, not of tables, so only rights on every table say something of them: who may do
+    everything with all rows may start and stop what does it, and who may load any table may start loads and report
+    them. Rights on single tables let nobody start what may be a load of another; who holds such sees the org's runs,
+    as every caller does, and starts operations where `Principal.cleared` is asked for the table.
+    """
+    if grants.everything:
+        return Role.ADMIN
+    for role in (Role.OPERATOR, Role.REPORTER):
+        if grants.everywhere >= _GRANTS[role].everywhere:
+            return role
+    return Role.READER
 
 
 class AccessKey(BaseModel):
@@ -81,13 +117,24 @@ class AccessKey(BaseModel):
 
 
 class Principal(BaseModel):
-    """Who is calling, on behalf of which org, with which role."""
+    """Who is calling, on behalf of which org, with which role.
+
+    ``name`` is a key's id or a user's name. ``user_role`` is the name of a user's role, ``None`` of all others, and
+    ``grants`` what it grants; without any, `role` says what may be done with tables.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     org: str
     name: str
     role: Role
+    user_role: str | None = None
+    grants: Grants | None = None
+
+    @property
+    def rights(self) -> Grants:
+        """What the caller may do with tables."""
+        return grants_of(self.role) if self.grants is None else self.grants
 
     def require(self, permission: Permission) -> None:
         """Let the caller pass if its role allows `permission`.
@@ -97,15 +144,65 @@ class Principal(BaseModel):
         AccessDeniedError
             It does not.
         """
-        if permission not in _GRANTS[self.role]:
-            raise AccessDeniedError(
-                f"a key with the role {self.role} may not {permission}; use one whose role allows it"
-            )
+        if permission not in _PERMISSIONS[self.role]:
+            who = f"key with the role {self.role}" if self.user_role is None else f"user with the role {self.user_role}"
+            raise AccessDeniedError(f"a {who} may not {permission}; use one whose role allows it")
+
+    def require_rights(self, *needs: Need) -> None:
+        """Let the caller pass if it may do all this with tables.
+
+        Raises
+        ------
+        MissingRightsError
+            It may not; the error lists what is missing.
+        """
+        if gaps := missing(self.rights, needs):
+            raise MissingRightsError(describe_missing(gaps), gaps)
+
+    def cleared(self, need: Need, *needs: Need) -> Self:
+        """Give the caller as an operator, for a step that it has these rights on tables for.
+
+        The use cases of runs ask for permissions that who has rights on single tables has not. What is given here is
+        for calling those, about these tables, and for nothing else.
+
+        Raises
+        ------
+        MissingRightsError
+            The rights are missing; the error lists which.
+        """
+        self.require_rights(need, *needs)
+        return self._lifted(Role.OPERATOR)
+
+    def cleared_to_shape(self, project: str | None) -> Self:
+        """Give the caller as an admin, for making or dropping tables in a project, or with ``None`` a new project.
+
+        It is for that and for nothing else, as `cleared` is.
+
+        Raises
+        ------
+        AccessDeniedError
+            It may not make or drop tables there.
+        """
+        if not self.rights.may_shape(project):
+            where = "new projects" if project is None else f"the project {project!r}"
+            raise AccessDeniedError(f"the caller's role does not allow to make or drop tables in {where}")
+        return self._lifted(Role.ADMIN)
+
+    def _lifted(self, role: Role) -> Self:
+        """Give the caller with another role, if that is a higher one, and with the rights on tables it has."""
+        if _PERMISSIONS[self.role] >= _PERMISSIONS[role]:
+            return self
+        return self.model_copy(update={"role": role, "grants": self.rights})
 
 
 def system_principal(org: str, name: str) -> Principal:
     """Name the service itself as the caller, for what it does on its own (an upload's run, a retry)."""
     return Principal(org=org, name=f"jobruns:{name}", role=Role.ADMIN)
+
+
+def is_key_id(name: str) -> bool:
+    """Whether a credential with this name is a key's; all others are users'."""
+    return name.startswith(KEY_ID_PREFIX)
 
 
 def new_key_id() -> str:
@@ -142,12 +239,8 @@ def secret_matches(master: str, key_id: str, secret: str) -> bool:
     return hmac.compare_digest(key_secret(master, key_id).encode(), secret.encode())
 
 
-def _token_key(master: str) -> bytes:
-    return hmac.new(master.encode(), b"token", hashlib.sha256).digest()
-
-
 def issue_token(
-    master: str, key: AccessKey, now: datetime, seconds: float = TOKEN_SECONDS, *, actor: str | None = None
+    master: str, key: AccessKey, now: datetime, seconds: float = TOKEN_SECONDS, *, actor: Party | None = None
 ) -> str:
     """Sign a short-lived token (JWT, HS256) that stands for `key`.
 
@@ -161,37 +254,36 @@ def issue_token(
         Aware.
     seconds : float
         How long it lives.
-    actor : str, optional
-        Id of the key that asked for the token, where that is another: RFC 8693's claim ``act``.
+    actor : Party, optional
+        Who asked for the token, where that is another.
 
     Returns
     -------
     str
-        The token; revoking the key, or the actor's, ends it too.
+        The token; it ends with the key, and with the actor.
     """
-    claims: dict[str, Any] = {
-        "iss": _JWT_ISSUER,
-        "sub": key.key_id,
-        "iat": now,
-        "exp": now + timedelta(seconds=seconds),
-    }
-    if actor is not None:
-        claims["act"] = {"sub": actor}
-    return jwt.encode(claims, _token_key(master), algorithm="HS256")
+    claims = Claims(
+        subject=Party(name=key.key_id),
+        expires_at=now + timedelta(seconds=seconds),
+        actor=actor,
+    )
+    return sign_claims(master, claims, now)
 
 
 class Credential(BaseModel):
-    """What a request presented: a key id with a secret, or a signed token.
+    """What a request presented: a key's id or a user's name with a secret, or what a signed token says.
 
-    ``expires_at`` is a token's end. ``actor`` is the id of the key by whose leave a token stands for another.
+    ``generation``, ``expires_at``, ``purpose`` and ``actor``, by whose leave a token stands for another, are a token's.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    key_id: str
-    secret: str | None = None
+    name: str
+    secret: str | None = Field(default=None, repr=False)
+    generation: str | None = None
     expires_at: AwareDatetime | None = None
-    actor: str | None = None
+    purpose: Purpose = Purpose.OPERATION
+    actor: Party | None = None
 
     @classmethod
     def from_token(cls, text: str, master: str, now: datetime) -> "Credential":
@@ -206,22 +298,15 @@ class Credential(BaseModel):
         """
         key_id, dot, secret = text.partition(".")
         if dot and key_id.startswith(KEY_ID_PREFIX):
-            return cls(key_id=key_id, secret=secret)
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                text,
-                _token_key(master),
-                algorithms=["HS256"],
-                issuer=_JWT_ISSUER,
-                options={"require": ["sub", "exp"], "verify_exp": False, "verify_iat": False},
-            )
-        except jwt.InvalidTokenError:
-            raise NotAuthenticatedError(_REFUSED) from None
-        # The clock is a parameter of ours, so the expiry is compared here rather than by the library.
-        if now.timestamp() >= float(claims["exp"]):
-            raise ExpiredCredentialError(_EXPIRED.format("token"))
-        actor = claims.get("act", {}).get("sub")
-        return cls(key_id=str(claims["sub"]), expires_at=datetime.fromtimestamp(float(claims["exp"]), UTC), actor=actor)
+            return cls(name=key_id, secret=secret)
+        claims = read_claims(master, text, now)
+        return cls(
+            name=claims.subject.name,
+            generation=claims.subject.generation,
+            expires_at=claims.expires_at,
+            purpose=claims.purpose,
+            actor=claims.actor,
+        )
 
     @classmethod
     def from_basic(cls, encoded: str) -> "Credential":
@@ -230,15 +315,15 @@ class Credential(BaseModel):
         Raises
         ------
         MalformedCredentialError
-            It is not base64 of ``<key id>:<secret>``.
+            It is not base64 of ``<key id>:<secret>`` or ``<user>:<password>``.
         """
         try:
-            key_id, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+            name, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         except ValueError:
             colon = ""
         if not colon:
             raise MalformedCredentialError("the Authorization header must be Basic with base64 of <key id>:<secret>")
-        return cls(key_id=key_id, secret=secret)
+        return cls(name=name, secret=secret)
 
 
 def read_credential(headers: dict[str, str], master: str, now: datetime) -> Credential:
@@ -286,9 +371,9 @@ def admit(key: AccessKey | None, credential: Credential, master: str, now: datet
     NotAuthenticatedError
         Unknown or revoked key, or a wrong secret.
     """
-    genuine = credential.secret is None or secret_matches(master, credential.key_id, credential.secret)
+    genuine = credential.secret is None or secret_matches(master, credential.name, credential.secret)
     if key is None or not genuine or key.revoked_at is not None:
-        raise NotAuthenticatedError(_REFUSED)
+        raise NotAuthenticatedError(REFUSED)
     if not key.usable(now):
-        raise ExpiredCredentialError(_EXPIRED.format("key"))
+        raise ExpiredCredentialError(EXPIRED.format("key"))
     return Principal(org=key.org, name=key.key_id, role=key.role)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from jobruns.access import AccessKey
 from jobruns.run import Progress, Run, RunEvent, RunState
+from jobruns.user import User
 
 PIPE_WIDTH = 200
 """Columns where there is no terminal and ``COLUMNS`` says nothing: enough for what a program may look for."""
@@ -58,6 +59,11 @@ def dump_run(run: Run) -> dict[str, Any]:
 def dump_key(key: AccessKey) -> dict[str, Any]:
     """Give a key as JSON."""
     return key.model_dump(mode="json")
+
+
+def dump_user(user: User) -> dict[str, Any]:
+    """Give a user as JSON, without what is kept of the password."""
+    return user.model_dump(mode="json", exclude={"password", "generation", "version"})
 
 
 def show_runs(runs: list[Run], now: datetime) -> None:
@@ -128,6 +134,24 @@ def show_keys(keys: list[AccessKey], now: datetime) -> None:
             write_time(key.expires_at) if key.expires_at else "never",
             one_line(key.description or ""),
             style=None if key.usable(now) else "dim",
+        )
+    make_console().print(table)
+
+
+def show_users(users: list[User]) -> None:
+    """Print a table of users."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("user", "org", "role", "status", "created", "changed"):
+        table.add_column(heading, no_wrap=True)
+    for user in users:
+        table.add_row(
+            one_line(user.name),
+            one_line(user.org),
+            one_line(user.role),
+            "active" if user.active else "inactive",
+            write_time(user.created_at),
+            write_time(user.modified_at),
+            style=None if user.active else "dim",
         )
     make_console().print(table)
 

@@ -21,6 +21,7 @@ TARGETS = {
     Executor.PYTHON_SCRIPT: "s3://code/day.py",
     Executor.SPARK: "s3://code/day.py",
     Executor.NOOP: None,
+    Executor.OPERATION: "the-id-of-a-table",
 }
 
 
@@ -40,6 +41,7 @@ def dispatch(ports: Ports, run: Run) -> dict[str, Any]:
         (Executor.PYTHON_SCRIPT, {"function_arn", "payload"}),
         (Executor.SPARK, {"spark"}),
         (Executor.NOOP, set()),
+        (Executor.OPERATION, {"function_arn", "payload"}),
     ],
 )
 def test_the_machine_is_told_what_its_states_read(

@@ -68,11 +68,7 @@ def create_key(
     InvalidInputError
         The org's name, the description or the lifetime is not one a key may have.
     """
-    if not _ORG.fullmatch(org):
-        raise InvalidInputError(
-            "an org is named by 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or a digit",
-            field="org",
-        )
+    org = spell_org(org)
     if description is not None and (
         len(description) > MAX_DESCRIPTION_CHARACTERS or not _ONE_LINE.fullmatch(description)
     ):
@@ -84,7 +80,7 @@ def create_key(
     now = clock()
     key = AccessKey(
         key_id=new_key_id(),
-        org=org.lower() if _UUID.fullmatch(org) else org,
+        org=org,
         role=role,
         description=description or None,
         created_at=now,
@@ -92,6 +88,22 @@ def create_key(
     )
     keys.add(key)
     return key, key_secret(master, key.key_id)
+
+
+def spell_org(org: str) -> str:
+    """Let the name of an org pass, spelled the one way it is kept: a UUID in lower case.
+
+    Raises
+    ------
+    InvalidInputError
+        No org is named so.
+    """
+    if not _ORG.fullmatch(org):
+        raise InvalidInputError(
+            "an org is named by 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or a digit",
+            field="org",
+        )
+    return org.lower() if _UUID.fullmatch(org) else org
 
 
 def list_keys(keys: KeyStore, *, org: str | None = None) -> list[AccessKey]:

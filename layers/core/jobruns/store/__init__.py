@@ -11,6 +11,7 @@ from jobruns.store.documents import Documents
 from jobruns.store.items import bind
 from jobruns.store.jobs import Jobs
 from jobruns.store.numbers import NumberedRuns
+from jobruns.store.people import People
 from jobruns.store.runs import RunWrites, find_queued
 from jobruns.store.summaries import SummarizedRuns
 from jobruns.store.triggers import Triggers
@@ -47,6 +48,7 @@ class Store:
         self.bookmarks = Bookmarks(connection, pause)
         self.documents = Documents(connection)
         self.access_keys = AccessKeys()
+        self.people = People(connection, pause)
         self.units = Units(retention)
         self.claims = Claims(connection, pause)
         self.triggers = Triggers(connection, pause)

@@ -24,6 +24,10 @@ partition              sort                                        item
 ``ORG#o#HEARD#r``      ``<trigger>``                               the trigger has heard how the run ended
 ``KEY#k``              ``KEY``                                     an access key
 ``KEYS``               ``<key id>``                                all access keys
+``USER#u``             ``USER``                                    a user; its name is nobody else's in the stack
+``ORG#o#USERS``        ``<user>``                                  the org's users by name
+``ORG#o#ROLES``        ``<role>``                                  a role of the org's own
+``ORG#o#HEADCOUNT``    ``HEADCOUNT``                               how many users and roles the org has
 ``CLAIM#o#t``          ``<object>``                                which run loads an uploaded object
 =====================  ==========================================  =======================================
 
@@ -130,6 +134,26 @@ def due_triggers_pk() -> str:
 def key_pk(key_id: str) -> str:
     """Partition of an access key."""
     return f"KEY#{key_id}"
+
+
+def user_pk(name: str) -> str:
+    """Partition of a user."""
+    return f"USER#{name}"
+
+
+def users_pk(org: str) -> str:
+    """Partition of the list of an org's users."""
+    return f"ORG#{org}#USERS"
+
+
+def roles_pk(org: str) -> str:
+    """Partition of an org's own roles."""
+    return f"ORG#{org}#ROLES"
+
+
+def headcount_pk(org: str) -> str:
+    """Partition of the number of an org's users and roles."""
+    return f"ORG#{org}#HEADCOUNT"
 
 
 def claim_pk(org: str, table: str) -> str:
