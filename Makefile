@@ -42,7 +42,7 @@ build: $(STAMP)
 	SAM_CLI_TELEMETRY=0 $(BIN)/sam build
 
 # The import linter reads the packages from where they lie.
-PACKAGES := layers/core:layers/data:functions
+PACKAGES := layers/core:layers/data:layers/sql:functions
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

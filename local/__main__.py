@@ -1,7 +1,9 @@
 """``python -m local up``: serve the template until SIGINT or SIGTERM. ``python -m local demo``: show what it does.
 
 ``PORT`` is the HTTP API's (3000), ``AWS_PORT`` the emulated AWS's (4566), ``STATE_DIR`` gets ``jobruns.env`` and
-``logs/`` (``.local``). Both ports take 0 for any free one. The demonstration has ports and a directory of its own.
+``logs/`` (``.local``). ``FILES`` is a folder that operations load files from and export to; without it there are only
+those in the emulated bucket. Both ports take 0 for any free one. The demonstration has ports and a directory of its
+own.
 """
 
 import logging
@@ -13,7 +15,7 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-_USAGE = "usage: python -m local up|demo    (up reads PORT, AWS_PORT and STATE_DIR from the environment)"
+_USAGE = "usage: python -m local up|demo    (up reads PORT, AWS_PORT, STATE_DIR and FILES from the environment)"
 _TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
 _INTERRUPTED = 130
 _MAX_PORT = 65535
@@ -56,7 +58,8 @@ def _up() -> int:
         state_dir = Path(os.environ.get("STATE_DIR") or ".local")
         (state_dir / "logs").mkdir(parents=True, exist_ok=True)
         _log_to(state_dir / "logs" / "runner.log")
-        with Runner(_TEMPLATE, state_dir, port, aws_port, record_calls=False) as runner:
+        files = Path(os.environ["FILES"]) if os.environ.get("FILES") else None
+        with Runner(_TEMPLATE, state_dir, port, aws_port, record_calls=False, files=files) as runner:
             print(f"Ready: {runner.url}", flush=True)
             while True:
                 signal.pause()

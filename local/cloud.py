@@ -18,6 +18,7 @@ import boto3
 from botocore.config import Config
 
 from local.faults import Faults, operation_of
+from local.folder import FilesFolder
 from local.intrinsics import REGION
 from local.invoke import Invoker, PayloadTooLargeError, UnknownFunctionError
 from local.pool import NoWorkerError
@@ -58,6 +59,8 @@ class Cloud:
     ----------
     account : str
         The id of the account that is played; another for each runner of a process, so that they share nothing.
+    folder : FilesFolder or None
+        A folder of this machine that plays a part of a bucket.
     """
 
     def __init__(self, port: int, invoker: Invoker, faults: Faults) -> None:
@@ -68,6 +71,7 @@ class Cloud:
         self._clients_lock = threading.Lock()
         self._loaded = threading.Event()
         self._moto: Any = None
+        self.folder: FilesFolder | None = None
         self._server = Server(port, self, "AWS_PORT")
         self.url = self._server.url
 
@@ -140,6 +144,10 @@ class Cloud:
             self._faults.strike(fault, call)
             raise DropConnectionError
         body = environ["wsgi.input"].read()
+        # What functions ask for; the runner's own client, which fills the folder's prefix, is none.
+        folder = self.folder if service == "s3" and call is not None else None
+        if folder is not None:
+            folder.before(environ, operation)
         answer: Iterable[bytes] | None = None
         if (service, operation) == ("lambda", "Invoke"):
             answer = self._invoke(environ, body, start_response)
@@ -147,6 +155,8 @@ class Cloud:
             answer = self._give_object(environ, start_response)
         if answer is None:
             answer = self._ask_moto(environ, body, service, start_response)
+        if folder is not None:
+            folder.after(environ, operation)
         if fault is not None and call is not None:
             self._faults.strike(fault, call)
             raise DropConnectionError

@@ -22,6 +22,7 @@ from typing import Any, Self
 from local.cloud import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Cloud
 from local.errors import LocalError
 from local.faults import Faults
+from local.folder import FilesFolder
 from local.functions import read_functions, worker_environment
 from local.gateway import Gateway, Route, read_routes, read_stages
 from local.intrinsics import REGION, Resolver
@@ -76,6 +77,8 @@ class Runner:
         Events each function works on at once; by default as many as there are processors, at least 2.
     record_calls : bool
         Whether `faults` remembers every AWS call of every function.
+    files : path, optional
+        A folder whose files are those of the org: operations load from it and export to it.
 
     Raises
     ------
@@ -98,6 +101,7 @@ class Runner:
         stage: str = "local",
         concurrency: int | None = None,
         record_calls: bool = True,
+        files: Path | None = None,
     ) -> None:
         self._template_path = Path(template)
         self.state_dir = Path(state_dir)
@@ -107,6 +111,7 @@ class Runner:
         self._stage = stage
         self._concurrency = concurrency or max(2, os.cpu_count() or 2)
         self._record_calls = record_calls
+        self._files = files
         self._pools: dict[str, Pool] = {}
         self._stack = contextlib.ExitStack()
 
@@ -149,6 +154,7 @@ class Runner:
         threading.Thread(target=self._warm, name="warm", daemon=True).start()
 
         self._cloud.load()
+        self._mount_files(template, resolver)
         create_resources(template, resolver, self._cloud)
         self._connect(template, resolver, stack)
         access_log = stack.enter_context((self.logs / "access.log").open("ab", buffering=0))
@@ -163,6 +169,16 @@ class Runner:
         stack.callback(os.close, write)
         stack.callback(os.close, self._lifeline_read)
         self._worker_environment = worker_environment(self.aws_endpoint, SECRET_ACCESS_KEY)
+
+    def _mount_files(self, template: Template, resolver: Resolver) -> None:
+        if self._files is None or self._key_maker is None or "LandingBucket" not in template.body["Resources"]:
+            return
+        if not self._files.is_dir():
+            raise LocalError(f"{self._files} is no folder: make it, or set FILES to another")
+        # As `jobruns.file_paths` has it; the runner imports nothing of what it runs.
+        prefix = f"{self._org}/files/"
+        bucket = resolver.name("LandingBucket")
+        self._cloud.folder = FilesFolder(self._files, bucket, prefix, lambda: self._cloud.client("s3"))
 
     def _add(self, spec: FunctionSpec, policy: AsyncPolicy) -> Pool:
         log = self.logs / f"{spec.logical_id}.log"

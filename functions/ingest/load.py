@@ -105,11 +105,12 @@ def open_load(
     NotFoundError
         There is no such run, or no such table (any more).
     InvalidInputError
-        The run's arguments are not those of a load.
+        The run's arguments are not those of a load, or the table has a primary key.
     """
     run = load_run(ports, org, job, run_id)
     spec = _read_spec(ports, work, run, fix=fix)
     table = find_table_by_id(ports, org, spec.table_id)
+    table.require_appends()
     target = TableTarget(table.database, table.lake_table, f"s3://{lake_bucket}/{table.location}")
     return Load(run, spec, table, target)
 

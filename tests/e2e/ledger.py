@@ -21,10 +21,10 @@ POLL_SECONDS = 0.02
 
 
 @contextmanager
-def open_ports(runner: Runner) -> Iterator[Ports]:
-    """Wire the use cases to a runner's emulated AWS."""
+def open_ports(runner: Runner, **more: str) -> Iterator[Ports]:
+    """Wire the use cases to a runner's emulated AWS, with variables that no function of its template is told."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in runner.env.items():
+        for name, value in (runner.env | more).items():
             patch.setenv(name, value)
         patch.delenv("AWS_SESSION_TOKEN", raising=False)
         _forget_clients()

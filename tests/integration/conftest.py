@@ -25,6 +25,8 @@ from samcli.yamlhelper import yaml_parse
 import jobruns.store
 from jobruns.access import Principal, Role
 from jobruns.aws.executors import ExternalExecutor, FunctionExecutor, NoopExecutor, ScriptExecutor, SparkExecutor
+from jobruns.aws.operations import OperationExecutor
+from jobruns.operation import CallerCredentials
 from jobruns.run import Executor, Run, RunState
 from jobruns.service.ports import ExecutionStatus, Ports
 from jobruns.store import Store
@@ -190,11 +192,42 @@ class RecordingLake:
         self.calls.append(("drop_database", project.project_id))
 
 
+@dataclass
+class RecordingRecords:
+    """Stands for the functions for operations: remembers what was handed over, and fails when told to."""
+
+    handed_over: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def hand_over(self, run: Run, credentials: CallerCredentials) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.handed_over.append((run.run_id, credentials.reveal()))
+
+    def _none(self, *told: Any, **more: Any) -> Any:
+        raise AssertionError("no test with this double asks for rows")
+
+    write = delete = search = describe = drop_attribute = _none
+
+
+@dataclass
+class MemoryFiles:
+    """Stands for the landing bucket: what was put among the objects is there."""
+
+    objects: "MemoryObjects"
+
+    def has(self, key: str) -> bool:
+        return key in self.objects.held
+
+
 class MemoryObjects:
     """Stands for the work bucket."""
 
     def __init__(self) -> None:
         self.held: dict[str, Any] = {}
+
+    def put(self, key: str, content: bytes) -> None:
+        self.held[key] = content
 
     def put_json(self, key: str, value: Any) -> None:
         self.held[key] = value
@@ -270,6 +303,11 @@ def schedules() -> RecordingSchedules:
 
 
 @pytest.fixture
+def records() -> RecordingRecords:
+    return RecordingRecords()
+
+
+@pytest.fixture
 def lake_tables() -> RecordingLake:
     return RecordingLake()
 
@@ -284,6 +322,7 @@ def make_ports(store: Store, clock: Clock, machine: RecordingMachine, **others: 
         Executor.PYTHON_SCRIPT: ScriptExecutor("arn:aws:lambda:us-east-1:123456789012:function:script", objects),
         Executor.SPARK: SparkExecutor("00f1", "arn:aws:iam::123456789012:role/spark", "/jobruns/test/runs/output"),
         Executor.NOOP: NoopExecutor(),
+        Executor.OPERATION: OperationExecutor("operations"),
     }
     return Ports(
         runs=store.runs,
@@ -296,7 +335,8 @@ def make_ports(store: Store, clock: Clock, machine: RecordingMachine, **others: 
         objects=objects,
         triggers=store.triggers,
         clock=clock,
-        **{"schedules": RecordingSchedules(), "lake": RecordingLake(), **others},
+        **{"schedules": RecordingSchedules(), "lake": RecordingLake(), "records": RecordingRecords(), **others},
+        files=MemoryFiles(objects),
     )
 
 
@@ -308,8 +348,9 @@ def ports(
     ingest: RecordingExecutor,
     schedules: RecordingSchedules,
     lake_tables: RecordingLake,
+    records: RecordingRecords,
 ) -> Ports:
-    return make_ports(store, clock, machine, ingest=ingest, schedules=schedules, lake=lake_tables)
+    return make_ports(store, clock, machine, ingest=ingest, schedules=schedules, lake=lake_tables, records=records)
 
 
 @pytest.fixture

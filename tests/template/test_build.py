@@ -19,6 +19,7 @@ PACKAGES = {
     "HydrolixFunction": "hydrolix",
     "GlueFunction": "glue",
     "PostgrestFunction": "pgrest",
+    "HarperdbFunction": "hdb",
     "DispatchFunction": "lifecycle",
     "SettleFunction": "lifecycle",
     "ReconcileFunction": "lifecycle",
@@ -29,6 +30,8 @@ PACKAGES = {
     "IndexFunction": "ingest",
     "CommitFunction": "ingest",
     "TablesFunction": "ingest",
+    "OperationsFunction": "operations",
+    "HandedOverFunction": "operations",
 }
 
 

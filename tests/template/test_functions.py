@@ -12,6 +12,7 @@ FUNCTIONS = (
     "HydrolixFunction",
     "GlueFunction",
     "PostgrestFunction",
+    "HarperdbFunction",
     "DispatchFunction",
     "SettleFunction",
     "ReconcileFunction",
@@ -22,9 +23,18 @@ FUNCTIONS = (
     "IndexFunction",
     "CommitFunction",
     "TablesFunction",
+    "OperationsFunction",
+    "HandedOverFunction",
 )
-ASYNCHRONOUS = ("ReconcileFunction", "CommitFunction", "FireFunction", "TablesFunction")
-NEED_PYARROW = {"ListFunction", "IndexFunction", "CommitFunction", "TablesFunction"}
+ASYNCHRONOUS = ("ReconcileFunction", "CommitFunction", "FireFunction", "TablesFunction", "OperationsFunction")
+NEED_PYARROW = {
+    "ListFunction",
+    "IndexFunction",
+    "CommitFunction",
+    "TablesFunction",
+    "OperationsFunction",
+    "HandedOverFunction",
+}
 
 # Which statements may name every resource, and why.
 STARS = {
@@ -98,6 +108,8 @@ def test_only_who_needs_pyarrow_carries_it(name: str, functions: Resources) -> N
         ("/glue/{proxy+}", "GlueFunction"),
         ("/postgrest", "PostgrestFunction"),
         ("/postgrest/{proxy+}", "PostgrestFunction"),
+        ("/harperdb", "HarperdbFunction"),
+        ("/harperdb/{proxy+}", "HarperdbFunction"),
     ],
 )
 def test_doors_answer_before_the_api_gives_up(path: str, name: str, functions: Resources, expanded: Resources) -> None:
@@ -114,6 +126,59 @@ def test_an_event_nobody_could_handle_is_kept(name: str, expanded: Resources) ->
     assert properties["MaximumRetryAttempts"] == 2
     destination = properties["DestinationConfig"]["OnFailure"]["Destination"]
     assert destination == {"Fn::GetAtt": ["AsyncDeadLetterQueue", "Arn"]}
+
+
+def test_an_event_with_credentials_of_a_caller_is_handled_once_and_kept_nowhere(
+    functions: Resources, expanded: Resources
+) -> None:
+    invoked = expanded["HandedOverFunctionEventInvokeConfig"]["Properties"]
+    assert invoked["MaximumRetryAttempts"] == 0
+    assert invoked["MaximumEventAgeInSeconds"] == 60
+    assert not invoked.get("DestinationConfig")
+    assert "DeadLetterConfig" not in functions["HandedOverFunction"]
+    allowed = {action for s in role_statements(expanded["HandedOverFunctionRole"]) for action in as_list(s["Action"])}
+    assert not [action for action in allowed if action.startswith("sqs:")]
+
+
+def test_operations_see_of_the_landing_bucket_only_files_of_orgs(expanded: Resources) -> None:
+    seen = {
+        name: [
+            (as_list(s["Action"]), s["Resource"], s.get("Condition"))
+            for s in role_statements(expanded[f"{name}Role"])
+            if "LandingBucket" in references(s["Resource"])
+        ]
+        for name in ("OperationsFunction", "HandedOverFunction")
+    }
+    below = {"StringLike": {"s3:prefix": "*/files/*"}}
+    assert seen == {
+        "OperationsFunction": [
+            (["s3:ListBucket"], {"Fn::GetAtt": ["LandingBucket", "Arn"]}, below),
+            (
+                ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+                {"Fn::Sub": "${LandingBucket.Arn}/*/files/*"},
+                None,
+            ),
+        ],
+        "HandedOverFunction": [],
+    }
+
+
+def test_only_a_run_that_gives_signs_of_life_is_kept_alive(expanded: Resources) -> None:
+    beats = {
+        name
+        for name in ("OperationsFunction", "HandedOverFunction")
+        if any("states:SendTaskHeartbeat" in as_list(s["Action"]) for s in role_statements(expanded[f"{name}Role"]))
+    }
+    assert beats == {"HandedOverFunction"}
+
+
+def test_who_operates_has_the_disk_and_the_time_for_it(functions: Resources) -> None:
+    for name in ("OperationsFunction", "HandedOverFunction"):
+        assert functions[name]["EphemeralStorage"] == {"Size": 10240}
+        assert functions[name]["Timeout"] == 900
+        assert functions[name]["Environment"]["Variables"]["LOADABLE_HOSTS"] == {
+            "Fn::Join": [",", {"Ref": "LoadableHosts"}]
+        }
 
 
 def test_reconcile_hears_of_executions_that_ended_badly(expanded: Resources) -> None:
@@ -244,6 +309,7 @@ def test_work_is_written_under_its_prefix_only(expanded: Resources) -> None:
     ("HydrolixFunction", {"gsi_time", "gsi_state", "lsi_start", "lsi_end"}),
     ("GlueFunction", {"lsi_start", "lsi_end"}),
     ("PostgrestFunction", {"gsi_time", "gsi_state", "lsi_start", "lsi_end"}),
+    ("HarperdbFunction", {"gsi_time"}),
     ("ReconcileFunction", {"gsi_due", "lsi_start", "lsi_end"}),
     ("FireFunction", set()),
     ("DispatchFunction", set()),
@@ -254,6 +320,8 @@ def test_work_is_written_under_its_prefix_only(expanded: Resources) -> None:
     ("IndexFunction", set()),
     ("CommitFunction", set()),
     ("TablesFunction", set()),
+    ("OperationsFunction", set()),
+    ("HandedOverFunction", set()),
 ])  # fmt: skip
 def test_the_ledger_is_never_scanned(name: str, indexes: set[str], expanded: Resources) -> None:
     readable = set()
@@ -275,7 +343,7 @@ def test_only_doors_see_the_master_secret(expanded: Resources, functions: Resour
         if any("KeysSecret" in references(s["Resource"]) for s in role_statements(expanded[f"{name}Role"]))
     }
     told = {name for name in functions if "KEYS_SECRET_ID" in functions[name]["Environment"]["Variables"]}
-    assert readers == told == {"HydrolixFunction", "GlueFunction", "PostgrestFunction"}
+    assert readers == told == {"HydrolixFunction", "GlueFunction", "PostgrestFunction", "HarperdbFunction"}
 
 
 def test_no_route_ends_with_a_slash(expanded: Resources) -> None:

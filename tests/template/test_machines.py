@@ -62,7 +62,27 @@ def test_composed_name_is_the_function_that_changes_tables(functions: Resources)
     assert {who: given for who, given in told.items() if given is not None} == {
         "HydrolixFunction": name,
         "CommitFunction": {"Ref": "TablesFunction"},
+        "OperationsFunction": name,
+        "HandedOverFunction": name,
+        "HarperdbFunction": name,
     }
+
+
+def test_composed_name_is_the_function_for_operations(functions: Resources) -> None:
+    name = functions["OperationsFunction"]["FunctionName"]
+    told = {who: f["Environment"]["Variables"].get("OPERATIONS_FUNCTION") for who, f in functions.items()}
+    assert {who: given for who, given in told.items() if given is not None} == {
+        "DispatchFunction": name,
+        "SettleFunction": name,
+        "ReconcileFunction": name,
+        "HarperdbFunction": name,
+    }
+
+
+def test_composed_name_is_the_function_that_operations_are_handed_over_to(functions: Resources) -> None:
+    name = functions["HandedOverFunction"]["FunctionName"]
+    told = {who: f["Environment"]["Variables"].get("HANDED_OVER_FUNCTION") for who, f in functions.items()}
+    assert {who: given for who, given in told.items() if given is not None} == {"HarperdbFunction": name}
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -136,8 +156,33 @@ def test_work_that_the_machine_waits_for_is_begun_without_a_token(executor: Exec
 def test_users_work_is_never_repeated_by_the_machine(template: dict[str, Any]) -> None:
     states = definition(template, "RunLifecycle")["States"]
     assert "Retry" not in states["InvokeFunction"]
+    begun = {
+        choice["StringEquals"]: choice["Next"] for choice in states["HasBegun"]["Choices"] if "StringEquals" in choice
+    }
+    assert states["HasBegun"]["Default"] == "InvokeFunction"
+    assert begun.keys() == {"noop", "spark", "operation"}
     [retried] = states["RunSpark"]["Retry"]
     assert all(error.startswith("EMRServerless.") for error in retried["ErrorEquals"])
+
+
+def test_an_operation_is_done_again_after_a_death_but_not_after_its_time(template: dict[str, Any]) -> None:
+    state = definition(template, "RunLifecycle")["States"]["RunOperation"]
+    late, throttled, other = state["Retry"]
+    assert (late["ErrorEquals"], late["MaxAttempts"]) == (["States.Timeout"], 0)
+    # Many loads at once are more than an account may have functions at work: they wait for one another.
+    assert (throttled["ErrorEquals"], throttled["MaxAttempts"]) == (["Lambda.TooManyRequestsException"], 20)
+    assert (other["ErrorEquals"], other["MaxAttempts"]) == (["States.ALL"], 3)
+
+
+def test_an_operation_by_credentials_of_its_caller_is_waited_for_with_signs_of_life(template: dict[str, Any]) -> None:
+    first, *_ = definition(template, "RunLifecycle")["States"]["ChooseExecutor"]["Choices"]
+    assert first == {
+        "And": [
+            {"Variable": "$.executor", "StringEquals": str(Executor.OPERATION)},
+            {"Variable": "$.heartbeat_seconds", "IsPresent": True},
+        ],
+        "Next": "WorkWithHeartbeat",
+    }
 
 
 @pytest.mark.parametrize("name", MACHINES)

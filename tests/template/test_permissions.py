@@ -52,11 +52,16 @@ def test_nothing_is_allowed_that_no_code_calls(expanded: Resources, functions: R
 
 @pytest.mark.parametrize(
     "name",
-    ["HydrolixFunction", "GlueFunction", "DispatchFunction", "SettleFunction", "ReconcileFunction", "CommitFunction"],
+    [
+        *("HydrolixFunction", "GlueFunction", "DispatchFunction", "SettleFunction", "ReconcileFunction"),
+        *("CommitFunction", "OperationsFunction", "HandedOverFunction", "HarperdbFunction"),
+    ],
 )
 def test_told_of_a_function_is_allowed_to_invoke_it(name: str, expanded: Resources, functions: Resources) -> None:
     variables = functions[name]["Environment"]["Variables"]
-    told = {v for v in ("COMMIT_FUNCTION", "TABLES_FUNCTION") if v in variables}
+    told = {v for v in ("COMMIT_FUNCTION", "TABLES_FUNCTION", "OPERATIONS_FUNCTION") if v in variables}
+    if name == "DispatchFunction":
+        told.discard("OPERATIONS_FUNCTION")  # it is the state machine that invokes it
     granted = [s for s in role_statements(expanded[f"{name}Role"]) if s["Action"] == "lambda:InvokeFunction"]
     assert len(granted) == len(told)
 
@@ -72,12 +77,16 @@ def test_tables_are_dropped_by_one_function_only(expanded: Resources, functions:
         ("GlueFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("PostgrestFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("PostgrestFunction", "LIFECYCLE_ARN", "states:SendTaskSuccess"),
+        ("HarperdbFunction", "LIFECYCLE_ARN", "states:StartExecution"),
+        ("HarperdbFunction", "LIFECYCLE_ARN", "states:SendTaskSuccess"),
         ("DispatchFunction", "INGEST_ARN", "states:StartExecution"),
         ("SettleFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("ReconcileFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("FireFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("OnUploadFunction", "LIFECYCLE_ARN", "states:StartExecution"),
         ("CommitFunction", "LIFECYCLE_ARN", "states:SendTaskSuccess"),
+        ("OperationsFunction", "LIFECYCLE_ARN", "states:SendTaskSuccess"),
+        ("HandedOverFunction", "LIFECYCLE_ARN", "states:SendTaskHeartbeat"),
     ],
 )
 def test_is_told_of_the_machine_it_may_use(

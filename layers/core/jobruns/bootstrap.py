@@ -16,13 +16,16 @@ from jobruns.aws.executors import (
     ScriptExecutor,
     SparkExecutor,
 )
+from jobruns.aws.files import LandingFiles
 from jobruns.aws.lake import LakeFunction
 from jobruns.aws.machine import LifecycleMachine
 from jobruns.aws.objects import WorkObjects
+from jobruns.aws.operations import OperationExecutor, OperationRecords
 from jobruns.aws.schedules import EventSchedules
 from jobruns.aws.upload_queue import UploadQueue
 from jobruns.retention import Retention
 from jobruns.run import Executor, Run
+from jobruns.service.people import PeoplePorts
 from jobruns.service.ports import Ports
 from jobruns.service.uploads import UploadPorts, requeue_uploads
 from jobruns.settings import Settings, load_settings
@@ -63,6 +66,7 @@ def load_ports() -> Ports:
                 settings.spark_application_id, settings.spark_job_role_arn, f"{settings.run_log_group}/output"
             ),
             Executor.NOOP: NoopExecutor(),
+            Executor.OPERATION: OperationExecutor(settings.operations_function),
         },
         objects=load_work_objects(),
         triggers=store.triggers,
@@ -70,6 +74,8 @@ def load_ports() -> Ports:
             settings.schedule_group, settings.fire_function_arn, settings.scheduler_role_arn, settings.async_dlq_arn
         ),
         lake=LakeFunction(settings.tables_function),
+        records=OperationRecords(settings.operations_function, settings.handed_over_function),
+        files=LandingFiles(settings.landing_bucket),
         clock=utc_now,
         watched=settings.conditional_triggers,
         retention=Retention(settings.run_retention_days),
@@ -79,7 +85,8 @@ def load_ports() -> Ports:
 @cache
 def load_authenticator() -> Authenticator:
     """Give what finds out who calls."""
-    return Authenticator(load_store().access_keys, load_master(), utc_now)
+    store = load_store()
+    return Authenticator(store.access_keys, load_master(), utc_now, store.people)
 
 
 @cache
@@ -98,6 +105,12 @@ def load_master() -> Callable[[], str]:
 def load_work_objects() -> WorkObjects:
     """Give the work bucket."""
     return WorkObjects(load_settings().work_bucket)
+
+
+@cache
+def load_people_ports() -> PeoplePorts:
+    """Give what the use cases of users and roles stand on."""
+    return PeoplePorts(load_store().people, load_master(), utc_now)
 
 
 @cache
@@ -120,6 +133,7 @@ def forget_wiring() -> None:
         load_authenticator,
         load_master,
         load_work_objects,
+        load_people_ports,
         load_upload_ports,
         load_settings,
     ):
@@ -132,6 +146,7 @@ __all__ = [
     "forget_wiring",
     "load_authenticator",
     "load_master",
+    "load_people_ports",
     "load_ports",
     "load_store",
     "load_upload_ports",

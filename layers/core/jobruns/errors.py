@@ -4,14 +4,17 @@
 
     JobrunsError
     ├── InvalidInputError            the request itself is wrong
+    │   └── NoAttributeError         it names an attribute that the table does not have
     ├── NotAuthenticatedError        a wrong secret, a revoked key or a temporary token; or one of
     │   ├── MissingCredentialError   the request carries nothing that tells who calls
     │   ├── MalformedCredentialError what it carries cannot be read
     │   ├── ExpiredCredentialError   a token or key of ours that was good once
+    │   ├── InactiveUserError        the user is switched off, and whoever calls knows its password
     │   ├── UnknownKeyError          no such key, or one that has expired or was revoked
     │   └── WrongSignatureError      the signature is not the key's over this request, or is for elsewhere
     │       └── UntimelySignatureError  it was made too long ago, or is yet to be made
-    ├── AccessDeniedError            the key's role does not allow this
+    ├── AccessDeniedError            the caller's role does not allow this
+    │   └── MissingRightsError       it lacks rights on tables, which are listed
     ├── NotFoundError                it does not exist, or belongs to another org
     ├── AlreadyExistsError           the name or id is taken
     ├── ConflictError                the present state does not allow it
@@ -22,11 +25,18 @@
     ├── ConcurrentRunsExceededError  the job runs as often as it may
     ├── SourceError                  what a load is to read is not there, or may not be read
     ├── UnavailableError             AWS did not answer in time; the same call may succeed later
+    │   └── TooManyAttemptsError     so many wrong passwords were sent lately that none is looked at for a while
     └── CommitInProgressError        the outcome is being decided by the commit; ask again
 
 The message is written for the caller: it names what is wrong and what to do. A door maps classes to its own wire shape
 in one table; what is not a ``JobrunsError`` is a bug of ours.
 """
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobruns.grants import Missing
 
 
 class JobrunsError(Exception):
@@ -50,6 +60,20 @@ class InvalidInputError(JobrunsError):
     """The request is wrong whatever the state of the ledger."""
 
 
+class NoAttributeError(InvalidInputError):
+    """The table has no such attribute.
+
+    Parameters
+    ----------
+    name : str
+        The attribute's.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no attribute {name[:300]!r}", field="attribute")
+        self.name = name
+
+
 class NotAuthenticatedError(JobrunsError):
     """The caller did not prove who it is."""
 
@@ -66,6 +90,10 @@ class ExpiredCredentialError(NotAuthenticatedError):
     """It was good once: a token that is genuine, or a key with its right secret. Nobody else is told so."""
 
 
+class InactiveUserError(NotAuthenticatedError):
+    """The user is switched off. Only who sends the right password is told so."""
+
+
 class UnknownKeyError(NotAuthenticatedError):
     """There is no such key, or it has expired or was revoked."""
 
@@ -80,6 +108,22 @@ class UntimelySignatureError(WrongSignatureError):
 
 class AccessDeniedError(JobrunsError):
     """The caller is known and may not do this."""
+
+
+class MissingRightsError(AccessDeniedError):
+    """The caller lacks rights on tables.
+
+    Parameters
+    ----------
+    message : str
+        Text for the caller.
+    missing : sequence of Missing, optional
+        What is missing, table by table.
+    """
+
+    def __init__(self, message: str, missing: "Sequence[Missing]" = ()) -> None:
+        super().__init__(message)
+        self.missing = tuple(missing)
 
 
 class NotFoundError(JobrunsError):
@@ -120,6 +164,10 @@ class SourceError(JobrunsError):
 
 class UnavailableError(JobrunsError):
     """A service this one stands on did not answer; trying again may help."""
+
+
+class TooManyAttemptsError(UnavailableError):
+    """Many wrong passwords were sent lately, so none is compared for a while, the right one neither."""
 
 
 class CommitInProgressError(JobrunsError):

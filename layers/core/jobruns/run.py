@@ -54,6 +54,7 @@ class Executor(StrEnum):
 
     EXTERNAL = "external"
     INGEST = "ingest"
+    OPERATION = "operation"
     LAMBDA = "lambda"
     PYTHON_SCRIPT = "python_script"
     SPARK = "spark"

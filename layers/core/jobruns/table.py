@@ -6,6 +6,7 @@ from typing import Any, Self
 import re2
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from jobruns.errors import InvalidInputError
 from jobruns.places import LoadSource
 from jobruns.transform import Transform
 
@@ -75,7 +76,8 @@ class Table(_Model):
     """A table. Its job, which every load of it is a run of, is named ``<project>.<table>``.
 
     ``database`` and ``lake_table`` are its names in the catalog; ``location`` is its prefix in the lake bucket, without
-    the bucket.
+    the bucket. ``key`` is the attribute that tells its rows apart: such a table is written to by operations
+    (`jobruns.operation`), which look for the rows that are there, and never by appending to it.
     """
 
     org: str
@@ -86,6 +88,7 @@ class Table(_Model):
     database: str
     lake_table: str
     location: str
+    key: str | None = None
     default_transform_id: str | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
     created_at: AwareDatetime
@@ -96,6 +99,21 @@ class Table(_Model):
     def full_name(self) -> str:
         """Name of the table and of its job."""
         return f"{self.project}.{self.name}"
+
+    def require_appends(self) -> None:
+        """Let a load pass that adds rows without looking at those that are there.
+
+        Raises
+        ------
+        InvalidInputError
+            The table has a primary key, which such a load would break.
+        """
+        if self.key is not None:
+            raise InvalidInputError(
+                f"the table {self.full_name} has the primary key {self.key!r}: rows are inserted, updated and upserted"
+                " by operations on it, not appended by loads and uploads",
+                field="table",
+            )
 
 
 class TableTransform(_Model):

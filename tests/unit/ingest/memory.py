@@ -114,6 +114,8 @@ class World:
             triggers=outside,
             schedules=outside,
             lake=outside,
+            records=outside,
+            files=outside,
             clock=lambda: self.now,
         )
 

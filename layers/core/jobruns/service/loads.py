@@ -1,6 +1,7 @@
 """Use cases that load tables: each load is a run of the table's job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jobruns.access import Principal, system_principal
 from jobruns.documents import Document
@@ -10,6 +11,9 @@ from jobruns.service.definitions import define_job
 from jobruns.service.ports import Ports
 from jobruns.service.starts import StartRequest, start_run
 from jobruns.table import LoadSpec, Table
+
+OPERATION_LIMITS: Mapping[str, Any] = {"timeout_seconds": 3600}
+"""A function has 15 minutes for an operation, and the state machine calls it a few times when it dies."""
 
 
 def load_table(
@@ -28,9 +32,12 @@ def load_table(
 
     Raises
     ------
+    InvalidInputError
+        The table has a primary key.
     AlreadyExistsError
         A document's name or id is taken, or no run may have `run_id`.
     """
+    table.require_appends()
     request = StartRequest(
         job=table.full_name,
         door=door,
@@ -51,7 +58,7 @@ def load_table(
 
 
 def define_load_job(ports: Ports, table: Table, door: str) -> None:
-    """Define the job whose runs load a table.
+    """Define the job whose runs load a table; of one with a primary key, the job whose runs are operations on it.
 
     Raises
     ------
@@ -59,4 +66,6 @@ def define_load_job(ports: Ports, table: Table, door: str) -> None:
         Another job has the table's name.
     """
     maker = system_principal(table.org, "tables")
-    define_job(ports, maker, name=table.full_name, executor=Executor.INGEST, target=table.table_id, door=door)
+    limits = {} if table.key is None else OPERATION_LIMITS
+    executor = Executor.INGEST if table.key is None else Executor.OPERATION
+    define_job(ports, maker, name=table.full_name, executor=executor, target=table.table_id, door=door, **limits)

@@ -12,6 +12,7 @@ from jobruns.bookmark import Bookmark
 from jobruns.documents import Document
 from jobruns.job import Job
 from jobruns.lifecycle import Decision
+from jobruns.operation import CallerCredentials, DeleteResult, TableFacts, TableQuery, WriteAction, WriteResult
 from jobruns.retention import FOR_EVER, Retention
 from jobruns.run import Executor, Progress, Run, RunEvent, RunState, RunSummary
 from jobruns.run_order import RunOrder
@@ -279,6 +280,7 @@ class RunExecutor(Protocol):
 class Objects(Protocol):
     """Documents too large for the ledger."""
 
+    def put(self, key: str, content: bytes) -> None: ...
     def put_json(self, key: str, value: Any) -> None: ...
     def get_json(self, key: str) -> Any: ...
 
@@ -343,6 +345,47 @@ class Lake(Protocol):
         """
 
 
+class Records(Protocol):
+    """Rows of tables with a primary key, by the function that has what it takes; whoever asks waits for the answer.
+
+    All raise `InvalidInputError` where the request is wrong, `StaleWriteError` where other writers changed the table
+    too often meanwhile, and `UnavailableError` where it could not be done now, or nobody knows whether it was.
+    """
+
+    def write(
+        self, table: Table, action: WriteAction, records: Sequence[Mapping[str, Any]], *, operation_id: str
+    ) -> WriteResult:
+        """Write records in one commit; one that the operation has made is not made again."""
+
+    def delete(self, table: Table, keys: Sequence[Any], *, operation_id: str) -> DeleteResult:
+        """Delete rows by their keys in one commit; one that the operation has made is not made again."""
+
+    def search(self, table: Table, query: TableQuery) -> list[dict[str, Any]]:
+        """Give the rows that a query asks for."""
+
+    def describe(self, table: Table) -> TableFacts:
+        """Tell what a table has in it."""
+
+    def drop_attribute(self, table: Table, attribute: str) -> bool:
+        """Take an attribute and its values out of a table; gives whether it was there."""
+
+    def hand_over(self, run: Run, credentials: CallerCredentials) -> None:
+        """Have the operation of a run done by the caller's own credentials, in the background."""
+
+
+class Files(Protocol):
+    """The files of all orgs, by key."""
+
+    def has(self, key: str) -> bool:
+        """Tell whether there is a file.
+
+        Raises
+        ------
+        UnavailableError
+            S3 does not answer now.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything the use cases stand on."""
@@ -358,6 +401,8 @@ class Ports:
     triggers: TriggerStore
     schedules: Schedules
     lake: Lake
+    records: Records
+    files: Files
     clock: Callable[[], datetime]
     watched: Watched = Watched.TRIGGERED
     retention: Retention = FOR_EVER

@@ -9,6 +9,7 @@ from datetime import timedelta
 from jobruns.access import Permission, Principal
 from jobruns.errors import IllegalTransitionError
 from jobruns.ids import derived_id, new_id
+from jobruns.operation import handed_over
 from jobruns.run import Run, RunState, TriggerKind
 from jobruns.service.definitions import find_job
 from jobruns.service.ports import Ports
@@ -39,7 +40,8 @@ def retry_run(ports: Ports, principal: Principal, run: Run, request: StartReques
     Raises
     ------
     IllegalTransitionError
-        The run has not ended, or it succeeded, or it loads uploads, which come back by themselves.
+        The run has not ended, or it succeeded, or it loads uploads, which come back by themselves, or it worked by
+        credentials of its caller.
     ConcurrentRunsExceededError
         The job is at its limit and does not queue.
     """
@@ -50,6 +52,10 @@ def retry_run(ports: Ports, principal: Principal, run: Run, request: StartReques
         )
     if run.trigger is TriggerKind.UPLOAD:
         raise IllegalTransitionError(UPLOADS_RETURN)
+    if handed_over(run):
+        raise IllegalTransitionError(
+            "the run worked by credentials of its caller, which are not kept; ask for the same again with them"
+        )
     job = find_job(ports, principal, run.job)
     wanted = request or StartRequest(job=run.job, door=run.door)
     run_id = wanted.run_id or new_id(ports.clock())
@@ -71,6 +77,8 @@ def retry_failed(ports: Ports, run: Run, actor: str) -> Run | None:
         return None
     if run.trigger is TriggerKind.UPLOAD:
         return None  # its files go back to the upload queue; a retry would load them a second time
+    if handed_over(run):
+        return None  # nobody has the credentials it worked by
     job = ports.jobs.get(run.org, run.job)
     if job is None:
         return None

@@ -63,6 +63,7 @@ class StartRequest:
     door: str
     arguments: Mapping[str, Any] | None = None
     timeout_seconds: int | None = None
+    heartbeat_seconds: int | None = None
     notify_after_seconds: int | None = None
     queueing: bool | None = None
     run_id: str | None = None
@@ -119,6 +120,7 @@ def compose_run(ports: Ports, principal: Principal, job: Job, request: StartRequ
     if previous is not None and previous.trigger is TriggerKind.UPLOAD:
         raise InvalidInputError(UPLOADS_RETURN, field="previous")
     timeout = job.timeout_seconds if request.timeout_seconds is None else request.timeout_seconds
+    heartbeat = request.heartbeat_seconds or job.heartbeat_seconds
     if not 1 <= timeout <= MAX_TIMEOUT_SECONDS:
         raise InvalidInputError(f"the timeout must be 1 to {MAX_TIMEOUT_SECONDS} seconds", field="timeout_seconds")
     arguments = _merge_arguments(ports, job, request)
@@ -146,7 +148,7 @@ def compose_run(ports: Ports, principal: Principal, job: Job, request: StartRequ
         arguments_key=arguments_key,
         target=job.target,
         timeout_seconds=timeout,
-        heartbeat_seconds=job.heartbeat_seconds if (job.heartbeat_seconds or timeout) < timeout else None,
+        heartbeat_seconds=heartbeat if (heartbeat or timeout) < timeout else None,
         notify_after_seconds=request.notify_after_seconds or job.notify_after_seconds,
         bookmark_option=option,
         number=request.number,

@@ -8,7 +8,7 @@ from jobruns.service.ports import Ports
 from jobruns.service.settlement import finish_run
 from jobruns.service.transitions import move
 
-UNATTENDED = frozenset({Executor.LAMBDA, Executor.PYTHON_SCRIPT, Executor.SPARK, Executor.NOOP})
+UNATTENDED = frozenset({Executor.LAMBDA, Executor.PYTHON_SCRIPT, Executor.SPARK, Executor.NOOP, Executor.OPERATION})
 """Executors whose work the state machine itself waits for: stopping its execution stops what would settle the run."""
 
 

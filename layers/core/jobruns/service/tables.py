@@ -73,6 +73,18 @@ def find_project(ports: Ports, principal: Principal, project_id: str) -> Project
     return read(Project, ports.documents.get(principal.org, PROJECTS, project_id), "project", project_id)
 
 
+def find_project_by_name(ports: Ports, principal: Principal, name: str) -> Project:
+    """Read a project by name.
+
+    Raises
+    ------
+    NotFoundError
+        The org has none of this name.
+    """
+    principal.require(Permission.READ)
+    return read(Project, ports.documents.find(principal.org, PROJECTS, name), "project", name)
+
+
 def list_projects(ports: Ports, principal: Principal) -> list[Project]:
     """Read all projects of the org, oldest first where ids were allotted here."""
     principal.require(Permission.READ)
@@ -109,10 +121,13 @@ def define_table(
     name: str,
     *,
     door: str,
+    key: str | None = None,
     table_id: str | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Table:
     """Make a table and the job that loads it. The catalog learns of it with its first load, which knows the columns.
+
+    With `key`, the name of an attribute, its rows are told apart by that, and its job's runs are operations on it.
 
     Raises
     ------
@@ -135,6 +150,7 @@ def define_table(
             database=project.database,
             lake_table=lake_table,
             location=f"{principal.org}/{project.database}/{lake_table}",
+            key=key,
             extra=extra or {},
             created_at=now,
             modified_at=now,

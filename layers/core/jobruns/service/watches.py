@@ -22,8 +22,16 @@ logger = Logger(child=True)
 
 
 def watch_table(ports: Ports, principal: Principal, table: Table, watches: Sequence[Watch]) -> None:
-    """Put `watches` in place of all of a table's: uploads that match load into it from now on."""
+    """Put `watches` in place of all of a table's: uploads that match load into it from now on.
+
+    Raises
+    ------
+    InvalidInputError
+        The table has a primary key.
+    """
     principal.require(Permission.DEFINE)
+    if watches:
+        table.require_appends()
     was = ports.documents.get(EVERY_ORG, WATCHES, table.table_id)
     now = ports.clock()
     body = {"watches": [watch.model_dump(mode="json") for watch in watches]}

@@ -123,9 +123,12 @@ def conclude_work(
     error_code: str = "Failed",
     message: str | None = None,
     metrics: Mapping[str, Any] | None = None,
+    records: int | None = None,
     conclusive: bool = False,
 ) -> Run:
     """Say how the work ended: with `error` it failed and left nothing behind. May be repeated.
+
+    How many `records` there were is told of the run; where nobody says, it is the rows that a snapshot has.
 
     Returns
     -------
@@ -135,7 +138,8 @@ def conclude_work(
     """
     figures = metrics or {}
     # What was only tried is in no snapshot.
-    records = figures.get("rows_loaded", 0) if "snapshot_id" in figures else 0
+    if records is None:
+        records = figures.get("rows_loaded", 0) if "snapshot_id" in figures else 0
     outcome: Event = Succeeded(message, metrics, {"records": records})
     if error is not None:
         outcome = Failed(error, error_code, metrics, conclusive=conclusive)

@@ -1,0 +1,179 @@
+"""Answers about rows at once: writes, deletions, searches, and what a table has in it."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitStateUnknownException, NoSuchTableError
+
+from jobruns.errors import InvalidInputError, JobrunsError, UnavailableError
+from jobruns.operation import DeleteResult, TableFacts, TableQuery, WriteResult
+from jobruns_data.attributes import Layout, create_keyed_table, drop_attribute
+from jobruns_data.catalog import TableTarget, load_table, open_catalog
+from jobruns_data.incoming import incoming_records
+from jobruns_data.keyed import WriteAction, delete_keys, write_rows
+from operations.searches import find_rows
+
+MAX_ANSWER_BYTES = 5_500_000
+"""Lambda gives an answer of 6 MB, and a door must put it into one of its own."""
+
+_ATTEMPTS = 12  # the caller waits, and gives up after 20 seconds
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class Place(_Model):
+    """Which table."""
+
+    database: str
+    table: str
+    location: str
+    key: str
+
+
+class _Request(_Model):
+    on: Place
+
+
+class Write(_Request):
+    """Records to be written."""
+
+    action: Literal["write"]
+    write: WriteAction
+    records: list[dict[str, Any]]
+    operation_id: str
+
+
+class Delete(_Request):
+    """Keys whose rows are to be deleted."""
+
+    action: Literal["delete"]
+    keys: list[Any]
+    operation_id: str
+
+
+class Search(_Request):
+    """Rows to be found."""
+
+    action: Literal["search"]
+    query: TableQuery
+
+
+class Describe(_Request):
+    """A table to be described."""
+
+    action: Literal["describe"]
+
+
+class DropAttribute(_Request):
+    """An attribute to be taken out."""
+
+    action: Literal["drop_attribute"]
+    attribute: str
+
+
+_REQUEST: TypeAdapter[Write | Delete | Search | Describe | DropAttribute] = TypeAdapter(
+    Annotated[Write | Delete | Search | Describe | DropAttribute, Field(discriminator="action")]
+)
+
+
+def answer_request(event: Mapping[str, Any], lake_bucket: str) -> dict[str, Any]:
+    """Do what is asked and give the answer; what is refused is told as such, and is no error of the function's."""
+    request = _REQUEST.validate_python(event)
+    target = TableTarget(request.on.database, request.on.table, f"s3://{lake_bucket}/{request.on.location}")
+    catalog = open_catalog(lake_bucket)
+    try:
+        return _answer(catalog, target, request)
+    except CommitStateUnknownException:
+        return _refuse(UnavailableError("nobody knows whether it was done"))
+    except JobrunsError as error:
+        return _refuse(error)
+
+
+def _answer(
+    catalog: Catalog, target: TableTarget, request: Write | Delete | Search | Describe | DropAttribute
+) -> dict[str, Any]:
+    match request:
+        case Write():
+            return _write(catalog, target, request)
+        case Delete(keys=keys, operation_id=operation_id):
+            return _delete(catalog, target, keys, operation_id)
+        case Search(query=query):
+            return _search(catalog, target, query)
+        case Describe():
+            return _describe(catalog, target)
+        case DropAttribute(attribute=attribute):
+            try:
+                return {"dropped": drop_attribute(catalog, target, attribute)}
+            except NoSuchTableError:
+                return {"dropped": False}
+
+
+def _write(catalog: Catalog, target: TableTarget, request: Write) -> dict[str, Any]:
+    create_keyed_table(catalog, target, request.on.key)
+    outcome = write_rows(
+        catalog,
+        target,
+        request.write,
+        incoming_records(request.records, request.on.key),
+        run_id=request.operation_id,
+        at=datetime.now(UTC),
+        name_keys=True,
+        attempts=_ATTEMPTS,
+    )
+    written: tuple[Any, ...] = outcome.written_keys or ()
+    if outcome.already_committed and outcome.written == outcome.total:
+        # By a first try whose answer was lost; which keys those are is known only where none was skipped.
+        written = tuple(record.get(request.on.key) for record in request.records)
+    result = WriteResult(
+        total=outcome.total, written=outcome.written, written_keys=written, skipped_keys=outcome.skipped_keys or ()
+    )
+    return result.model_dump(mode="json")
+
+
+def _delete(catalog: Catalog, target: TableTarget, keys: list[Any], operation_id: str) -> dict[str, Any]:
+    try:
+        outcome = delete_keys(catalog, target, keys, run_id=operation_id, attempts=_ATTEMPTS)
+    except NoSuchTableError:
+        return DeleteResult(deleted_keys=(), missing_keys=tuple(keys)).model_dump(mode="json")
+    deleted = tuple(keys) if outcome.deleted_keys is None else outcome.deleted_keys
+    return DeleteResult(deleted_keys=deleted, missing_keys=outcome.missing_keys or ()).model_dump(mode="json")
+
+
+def _search(catalog: Catalog, target: TableTarget, query: TableQuery) -> dict[str, Any]:
+    _, rows = find_rows(catalog, target, query)
+    found = []
+    size = 0
+    for row in rows:
+        size += len(json.dumps(row))
+        if size > MAX_ANSWER_BYTES:
+            raise InvalidInputError(
+                f"there are more rows than {MAX_ANSWER_BYTES} bytes, which an answer has: ask for fewer, or export"
+            )
+        found.append(row)
+    return {"rows": found}
+
+
+def _describe(catalog: Catalog, target: TableTarget) -> dict[str, Any]:
+    try:
+        table = load_table(catalog, target)
+    except NoSuchTableError:
+        return TableFacts().model_dump(mode="json")
+    snapshot = table.current_snapshot()
+    counts = snapshot.summary.additional_properties if snapshot is not None and snapshot.summary is not None else {}
+    facts = TableFacts(
+        attributes=tuple(Layout.of(table).attributes),
+        rows=int(counts.get("total-records", 0)),
+        bytes=int(counts.get("total-files-size", 0)),
+        changed_at=None if snapshot is None else datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC),
+    )
+    return facts.model_dump(mode="json")
+
+
+def _refuse(error: JobrunsError) -> dict[str, Any]:
+    return {"refused": {"type": type(error).__name__, "message": error.message, "field": error.field}}
