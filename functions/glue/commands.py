@@ -30,6 +30,7 @@ RUNNERS: Mapping[str, Runner] = {
     "external": Runner(Executor.EXTERNAL),
     "noop": Runner(Executor.NOOP),
     "ingest": Runner(Executor.INGEST),
+    "operation": Runner(Executor.OPERATION),
     "lambda": Runner(Executor.LAMBDA, "arn:"),
     "pythonshell": Runner(Executor.PYTHON_SCRIPT, "s3://"),
     "glueetl": Runner(Executor.SPARK, "s3://"),

@@ -26,6 +26,7 @@ from jobruns.errors import (
     NotAuthenticatedError,
     NotFoundError,
     SourceError,
+    TooManyAttemptsError,
     UnavailableError,
     WrongSignatureError,
 )
@@ -76,6 +77,7 @@ _NAMES: Mapping[type[JobrunsError], str] = {
     CommitInProgressError: "ConcurrentModificationException",
     SourceError: "InvalidInputException",
     InvalidInputError: "InvalidInputException",
+    TooManyAttemptsError: "ThrottlingException",
     UnavailableError: "InternalServiceException",
 }
 _OUR_FAULT = "InternalServiceException"

@@ -34,7 +34,7 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     parts = re.split(r"\n=== \d+\n", done.stdout)
-    _, _, made, _, batch, client, uploads, jobs, log, triggers, _, synced, searched, worker, command_line = parts
+    _, _, made, _, batch, client, uploads, jobs, log, triggers, _, synced, searched, dogs, worker, command_line = parts
     assert made.count('"created"') == 3
     created, end = json.JSONDecoder().raw_decode(batch)
     (status,) = json.loads(batch[end:])
@@ -56,6 +56,12 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
     assert '"segments"' in triggers
     assert_synced(synced)
     assert_searched(searched)
+    assert dogs.splitlines() == [
+        "COMPLETE successfully loaded 2 of 2 records",
+        "COMPLETE successfully loaded 0 of 2 records",
+        "COMPLETE successfully loaded 2 of 2 records",
+        "[{'id': 1, 'name': 'Penny'}]",
+    ]
     assert worker.rstrip().endswith("SUCCEEDED")
     assert "loaded 2 rows from 1 files, rejected 1" in command_line
     assert "revoked JRAK" in command_line

@@ -1,6 +1,6 @@
 """The emulated ledger and the door's key, as the integration tests have them."""
 
-from tests.integration.conftest import aws, clock, ingest, lake_tables, machine, ports, schedules, store
+from tests.integration.conftest import aws, clock, ingest, lake_tables, machine, ports, records, schedules, store
 from tests.integration.glue.conftest import door_clock, glue, key
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "lake_tables",
     "machine",
     "ports",
+    "records",
     "schedules",
     "store",
 ]

@@ -1,0 +1,55 @@
+"""Starts the jobs that write rows to files. What is wrong with one its job tells."""
+
+from pydantic import ValidationError
+
+from hdb import messages
+from hdb.admission import DOOR, Caller
+from hdb.errors import JobRefusedError
+from hdb.exports import Export, Format, LocalPlace
+from hdb.finding import compose_query
+from hdb.job_records import keep_facts, write_answer_to_start
+from hdb.loading import describe_misfit, open_credentials
+from hdb.refusals import refuse_job
+from hdb.searches import SqlSearch
+from hdb.stored_tables import find_table
+from jobruns import operation as core
+from jobruns.errors import AccessDeniedError, InvalidInputError, NotFoundError
+from jobruns.run import Run
+from jobruns.service.operations import EXPORTS, OperationRequest, start_export
+
+
+def start_exporting(caller: Caller, name: str, request: Export) -> dict[str, str]:
+    """Start an export, or record a job that has ended with what is wrong with it."""
+    try:
+        return write_answer_to_start(_start(caller, name, request).run_id)
+    except (InvalidInputError, NotFoundError, AccessDeniedError) as error:
+        return refuse_job(caller, name, error.message, job=EXPORTS)
+
+
+def _start(caller: Caller, name: str, request: Export) -> Run:
+    if isinstance(request.search, SqlSearch):
+        raise JobRefusedError("exports of what SQL selects are not served; export by a search")
+    if request.format is Format.PARQUET:
+        raise JobRefusedError("exports to Parquet are not served; export to json or csv")
+    table = find_table(caller, request.search.target)
+    query = compose_query(request.search)
+    region = None if isinstance(request.place, LocalPlace) else request.place.region or caller.settings.aws_region
+    kind, target = core.RowFormat(request.format), _target(caller, request)
+    asked = OperationRequest(
+        DOOR,
+        credentials=None if request.credentials is None else open_credentials(request.credentials),
+        extra=keep_facts(name, caller.principal.name, format=request.format, region=region),
+    )
+    return start_export(caller.ports, caller.principal, table, query, kind, target, asked)
+
+
+def _target(caller: Caller, request: Export) -> core.FileTarget | core.S3Object:
+    try:
+        if isinstance(request.place, LocalPlace):
+            now = caller.ports.clock()
+            path = messages.name_export(request.place.path, request.place.filename, request.format, now)
+            return core.FileTarget(path=path)
+        place = request.place
+        return core.S3Object(bucket=place.bucket, key=place.key, region=place.region)
+    except ValidationError as error:
+        raise JobRefusedError(describe_misfit(error)) from None
