@@ -25,7 +25,7 @@ $(VENV)/clients/%/.installed: tests/e2e/clients/%.txt | $(STAMP)
 	@touch $@
 
 # What each layer installs: the lock file's own versions for the Lambda runtime. The runtime brings boto3 and what boto3
-# needs (the list below, which pip would add as dependencies of ours); the data layer leaves out what the core layer has.
+# needs (the list below, which pip would add as dependencies of ours); the other layers leave out what the core layer has.
 IN_RUNTIME := boto3 botocore jmespath python-dateutil s3transfer six urllib3
 LOCK_LAYER = $(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --generate-hashes --no-header \
 	--no-annotate --quiet --python-platform aarch64-manylinux_2_28 --python-version 3.13 --only-binary :all: \
@@ -35,6 +35,7 @@ lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.lock
 	$(LOCK_LAYER) -o layers/core/requirements.txt
 	$(LOCK_LAYER) --extra data $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' layers/core/requirements.txt) -o layers/data/requirements.txt
+	$(LOCK_LAYER) --extra sql $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' layers/core/requirements.txt) -o layers/sql/requirements.txt
 	for client in tests/e2e/clients/*.in; do $(BIN)/uv pip compile $$client --excludes tests/e2e/clients/excludes.txt \
 		--universal --python-version 3.11 --generate-hashes --no-header --quiet -o $${client%.in}.txt || exit; done
 

@@ -13,6 +13,9 @@ from moto.server import ThreadedMotoServer
 from tests.template.reading import ROOT, Resources
 from tests.template.test_functions import FUNCTIONS
 
+LAYERS = ("CoreLayer", "DataLayer", "SqlLayer")
+"""In the order of `native_layers`."""
+
 MEGABYTE = 1024 * 1024
 LIMIT_MEGABYTES = 250  # Lambda's, unzipped, a function with its layers
 PACKAGES = {
@@ -59,6 +62,7 @@ def test_layers_hold_our_packages(built: Path) -> None:
     for layer, home, package in (
         ("CoreLayer", "core", "jobruns"),
         ("DataLayer", "data", "jobruns_data"),
+        ("SqlLayer", "sql", "jobruns_sql"),
     ):
         copied = built / layer / "python" / package
         source = ROOT / "layers" / home / package
@@ -68,7 +72,7 @@ def test_layers_hold_our_packages(built: Path) -> None:
     assert not (built / "CoreLayer" / "python" / "jobruns_cli").exists()
 
 
-@pytest.mark.parametrize("layer", ["CoreLayer", "DataLayer"])
+@pytest.mark.parametrize("layer", ["CoreLayer", "DataLayer", "SqlLayer"])
 def test_libraries_are_for_arm64_and_python_3_13(layer: str, built: Path) -> None:
     libraries = [file for file in (built / layer).rglob("*.so*") if file.is_file()]
     assert libraries
@@ -77,22 +81,23 @@ def test_libraries_are_for_arm64_and_python_3_13(layer: str, built: Path) -> Non
             header = file.read(20)
         assert header[:4] == b"\x7fELF", library
         assert header[18:20] == b"\xb7\x00", f"{library} is not for aarch64"
-    extensions = [file.name for file in libraries if ".cpython-" in file.name]
+    extensions = [file.name for file in libraries if ".cpython-" in file.name or ".abi3." in file.name]
     assert extensions
-    assert all(".cpython-313-" in name for name in extensions)
+    assert all(".cpython-313-" in name or ".abi3." in name for name in extensions)
 
 
 def test_layers_hold_nothing_twice(built: Path) -> None:
-    names = [{entry.name for entry in (built / layer / "python").iterdir()} for layer in ("CoreLayer", "DataLayer")]
-    assert not names[0] & names[1]
-    assert not {"boto3", "botocore", "urllib3", "s3transfer"} & (names[0] | names[1])
+    layers = ("CoreLayer", "DataLayer", "SqlLayer")
+    names = [entry.name for layer in layers for entry in (built / layer / "python").iterdir()]
+    assert len(names) == len(set(names))
+    assert not {"boto3", "botocore", "urllib3", "s3transfer"} & set(names)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_handler_imports_from_what_is_deployed(
     name: str, built: Path, functions: Resources, native_layers: list[Path], lambda_runtime: Path
 ) -> None:
-    layers = native_layers[: len(_layers(name, functions))]
+    layers = [native_layers[LAYERS.index(layer)] for layer in _layers(name, functions)]
     module, _, attribute = functions[name]["Handler"].rpartition(".")
     variables = {
         variable: value if isinstance(value, str) else f"test-{variable.lower()}"
@@ -105,8 +110,8 @@ def test_handler_imports_from_what_is_deployed(
 
 def test_every_module_of_the_layers_imports(native_layers: list[Path], lambda_runtime: Path) -> None:
     code = (
-        "import importlib, pkgutil, jobruns, jobruns_data\n"
-        "for package in (jobruns, jobruns_data):\n"
+        "import importlib, pkgutil, jobruns, jobruns_data, jobruns_sql\n"
+        "for package in (jobruns, jobruns_data, jobruns_sql):\n"
         "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
         "        importlib.import_module(module.name)\n"
     )
@@ -145,7 +150,7 @@ def test_trimmed_layers_load_a_table(aws: str, native_layers: list[Path], lambda
 
 def _layers(name: str, functions: Resources) -> list[str]:
     """The logical ids of a function's layers; SAM puts a hash behind them."""
-    return [layer["Ref"][: len("CoreLayer")] for layer in functions[name]["Layers"]]
+    return [layer["Ref"].partition("Layer")[0] + "Layer" for layer in functions[name]["Layers"]]
 
 
 def _run(arguments: list[str], paths: list[Path], variables: dict[str, str]) -> str:

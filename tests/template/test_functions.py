@@ -35,6 +35,7 @@ NEED_PYARROW = {
     "OperationsFunction",
     "HandedOverFunction",
 }
+NEED_DUCKDB = {"OperationsFunction", "HandedOverFunction"}
 
 # Which statements may name every resource, and why.
 STARS = {
@@ -98,6 +99,7 @@ def test_only_who_needs_pyarrow_carries_it(name: str, functions: Resources) -> N
     layers = [layer["Ref"] for layer in functions[name]["Layers"]]
     assert layers[0].startswith("CoreLayer")
     assert any(layer.startswith("DataLayer") for layer in layers) == (name in NEED_PYARROW)
+    assert any(layer.startswith("SqlLayer") for layer in layers) == (name in NEED_DUCKDB)
 
 
 @pytest.mark.parametrize(
