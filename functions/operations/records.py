@@ -1,7 +1,7 @@
 """Answers about rows at once: writes, deletions, searches, and what a table has in it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ from jobruns_data.attributes import Layout, create_keyed_table, drop_attribute
 from jobruns_data.catalog import TableTarget, load_table, open_catalog
 from jobruns_data.incoming import incoming_records
 from jobruns_data.keyed import WriteAction, delete_keys, write_rows
+from operations.relation import Relation
 from operations.searches import find_rows
 
 MAX_ANSWER_BYTES = 5_500_000
@@ -64,6 +65,14 @@ class Search(_Request):
     query: TableQuery
 
 
+class Sql(_Model):
+    """A query in SQL over tables, by the names that they have in it."""
+
+    action: Literal["sql"]
+    sql: str
+    relations: tuple[Relation, ...]
+
+
 class Describe(_Request):
     """A table to be described."""
 
@@ -77,17 +86,21 @@ class DropAttribute(_Request):
     attribute: str
 
 
-_REQUEST: TypeAdapter[Write | Delete | Search | Describe | DropAttribute] = TypeAdapter(
-    Annotated[Write | Delete | Search | Describe | DropAttribute, Field(discriminator="action")]
+_REQUEST: TypeAdapter[Write | Delete | Search | Sql | Describe | DropAttribute] = TypeAdapter(
+    Annotated[Write | Delete | Search | Sql | Describe | DropAttribute, Field(discriminator="action")]
 )
 
 
 def answer_request(event: Mapping[str, Any], lake_bucket: str) -> dict[str, Any]:
     """Do what is asked and give the answer; what is refused is told as such, and is no error of the function's."""
     request = _REQUEST.validate_python(event)
-    target = TableTarget(request.on.database, request.on.table, f"s3://{lake_bucket}/{request.on.location}")
     catalog = open_catalog(lake_bucket)
     try:
+        if isinstance(request, Sql):
+            from operations.sql import select_rows
+
+            return _collect(select_rows(catalog, lake_bucket, request.sql, request.relations))
+        target = TableTarget(request.on.database, request.on.table, f"s3://{lake_bucket}/{request.on.location}")
         return _answer(catalog, target, request)
     except CommitStateUnknownException:
         return _refuse(UnavailableError("nobody knows whether it was done"))
@@ -147,6 +160,10 @@ def _delete(catalog: Catalog, target: TableTarget, keys: list[Any], operation_id
 
 def _search(catalog: Catalog, target: TableTarget, query: TableQuery) -> dict[str, Any]:
     _, rows = find_rows(catalog, target, query)
+    return _collect(rows)
+
+
+def _collect(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     found = []
     size = 0
     for row in rows:

@@ -207,7 +207,7 @@ class RecordingRecords:
     def _none(self, *told: Any, **more: Any) -> Any:
         raise AssertionError("no test with this double asks for rows")
 
-    write = delete = search = describe = drop_attribute = _none
+    write = delete = search = select = describe = drop_attribute = _none
 
 
 @dataclass

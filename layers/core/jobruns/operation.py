@@ -3,6 +3,7 @@
 Whatever of it would open something of the caller's is in no run: see `CallerCredentials`.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, Typ
 from jobruns.errors import InvalidInputError
 from jobruns.places import REGION
 from jobruns.run import Executor, Run
+from jobruns.table import Table
 
 ROWS_READ = "rows_read"
 ROWS_WRITTEN = "rows_written"
@@ -234,6 +236,15 @@ class DeleteResult(_Model):
 
     deleted_keys: tuple[Any, ...]
     missing_keys: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """A table as a query sees it: by which name, and which of its attributes; with ``None`` all."""
+
+    name: str
+    table: Table
+    attributes: tuple[str, ...] | None = None
 
 
 class TableFacts(_Model):

@@ -21,6 +21,7 @@ from jobruns.operation import (
     DeleteResult,
     TableFacts,
     TableQuery,
+    TableView,
     WriteAction,
     WriteResult,
     handed_over,
@@ -116,6 +117,13 @@ class OperationRecords:
         found: list[dict[str, Any]] = told["rows"]
         return found
 
+    def select(self, sql: str, tables: Sequence[TableView]) -> list[dict[str, Any]]:
+        """Give the rows of a query in SQL."""
+        relations = [{"name": v.name, **_place(v.table), "attributes": v.attributes} for v in tables]
+        told = self._ask_whom("the query", {"action": "sql", "sql": sql, "relations": relations})
+        found: list[dict[str, Any]] = told["rows"]
+        return found
+
     def describe(self, table: Table) -> TableFacts:
         """Tell what a table has in it."""
         return TableFacts.model_validate(self._ask("describe", table))
@@ -129,31 +137,33 @@ class OperationRecords:
         _tell(self._handed_over_function, {**_event("run", run), "credentials": credentials.reveal()})
 
     def _ask(self, action: str, table: Table, **more: Any) -> dict[str, Any]:
-        place = {"database": table.database, "table": table.lake_table, "location": table.location, "key": table.key}
-        payload = json.dumps({"action": action, "on": place, **more}, ensure_ascii=False).encode(errors="replace")
+        return self._ask_whom(f"the table {table.full_name}", {"action": action, "on": _place(table), **more})
+
+    def _ask_whom(self, who: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        payload = json.dumps(request, ensure_ascii=False).encode(errors="replace")
         began = time.monotonic()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._call(payload, table)
+                return self._call(payload, who)
             except _TryAgainError as error:
                 if attempt == ATTEMPTS or time.monotonic() - began > NO_RETRY_AFTER_SECONDS:
-                    raise UnavailableError(f"the table {table.full_name} does not answer now: {error}") from error
+                    raise UnavailableError(f"{who} does not answer now: {error}") from error
             time.sleep(PAUSE_SECONDS * attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    def _call(self, payload: bytes, table: Table) -> dict[str, Any]:
+    def _call(self, payload: bytes, who: str) -> dict[str, Any]:
         try:
             answer = clients.waiting_functions().invoke(FunctionName=self._function, Payload=payload)
             content = answer["Payload"].read()
         except ReadTimeoutError as error:
-            raise UnavailableError(f"the table {table.full_name} is still at work; ask again in a moment") from error
+            raise UnavailableError(f"{who} is still at work; ask again in a moment") from error
         except ClientError as error:
             code = error_code(error)
             if code == _TOO_LARGE:
                 raise InvalidInputError("the request is too large to be answered at once; load a file") from error
             if code in _TRANSIENT:
                 raise _TryAgainError(str(error)) from error
-            raise UnavailableError(f"the table {table.full_name} does not answer now: {error}") from error
+            raise UnavailableError(f"{who} does not answer now: {error}") from error
         except BotoCoreError as error:
             raise _TryAgainError(str(error)) from error
         told: dict[str, Any] = json.loads(content)
@@ -177,6 +187,10 @@ def _read_refusal(refused: Mapping[str, Any]) -> Exception:
         case _Refusal.BAD_ATTRIBUTE:
             return InvalidInputError(message, field=ATTRIBUTE)
     return InvalidInputError(message, field=refused.get("field"))
+
+
+def _place(table: Table) -> dict[str, Any]:
+    return {"database": table.database, "table": table.lake_table, "location": table.location, "key": table.key}
 
 
 def _event(action: str, run: Run) -> dict[str, Any]:

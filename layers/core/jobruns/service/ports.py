@@ -12,7 +12,15 @@ from jobruns.bookmark import Bookmark
 from jobruns.documents import Document
 from jobruns.job import Job
 from jobruns.lifecycle import Decision
-from jobruns.operation import CallerCredentials, DeleteResult, TableFacts, TableQuery, WriteAction, WriteResult
+from jobruns.operation import (
+    CallerCredentials,
+    DeleteResult,
+    TableFacts,
+    TableQuery,
+    TableView,
+    WriteAction,
+    WriteResult,
+)
 from jobruns.retention import FOR_EVER, Retention
 from jobruns.run import Executor, Progress, Run, RunEvent, RunState, RunSummary
 from jobruns.run_order import RunOrder
@@ -362,6 +370,9 @@ class Records(Protocol):
 
     def search(self, table: Table, query: TableQuery) -> list[dict[str, Any]]:
         """Give the rows that a query asks for."""
+
+    def select(self, sql: str, tables: Sequence[TableView]) -> list[dict[str, Any]]:
+        """Give the rows of a query in SQL, which is one SELECT."""
 
     def describe(self, table: Table) -> TableFacts:
         """Tell what a table has in it."""

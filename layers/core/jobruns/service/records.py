@@ -9,7 +9,7 @@ from typing import Any, Final
 from jobruns.access import Principal
 from jobruns.grants import Need, Right
 from jobruns.ids import new_id
-from jobruns.operation import DeleteResult, TableFacts, TableQuery, WriteAction, WriteResult
+from jobruns.operation import DeleteResult, TableFacts, TableQuery, TableView, WriteAction, WriteResult
 from jobruns.service.ports import Ports
 from jobruns.table import Table
 
@@ -61,6 +61,34 @@ def search_records(ports: Ports, principal: Principal, table: Table, query: Tabl
         They could not be read now.
     """
     return ports.records.search(table, narrow_query(ports, principal, table, query))
+
+
+def query_rows(ports: Ports, principal: Principal, sql: str, tables: Mapping[str, Table]) -> list[dict[str, Any]]:
+    """Give the rows of a query in SQL over tables, each of which is there as far as the caller may read it.
+
+    Parameters
+    ----------
+    ports : Ports
+    principal : Principal
+    sql : str
+        One SELECT, which the caller has looked through: what it names, and which functions it calls.
+    tables : mapping of str to Table
+        By the names that they have in it.
+
+    Raises
+    ------
+    MissingRightsError
+        The caller may not read one of the tables.
+    InvalidInputError
+        It is no query, cannot be run, has to read too much, takes too long, or has more rows than fit into an answer.
+    UnavailableError
+        It could not be run now.
+    """
+    views = [
+        TableView(name, table, narrow_query(ports, principal, table, TableQuery()).attributes)
+        for name, table in tables.items()
+    ]
+    return ports.records.select(sql, views)
 
 
 def describe_records(ports: Ports, principal: Principal, table: Table) -> TableFacts:
