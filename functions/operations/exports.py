@@ -1,7 +1,8 @@
 """Writes rows to a file, in parts: no row is kept longer than until its part is full."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -9,10 +10,11 @@ from pyiceberg.catalog import Catalog
 
 from jobruns.errors import SourceError, UnavailableError
 from jobruns.file_paths import file_key
-from jobruns.operation import BYTES_WRITTEN, ROWS_WRITTEN, Export, FileTarget, RowFormat, TableQuery
+from jobruns.operation import BYTES_WRITTEN, ROWS_WRITTEN, Export, FileTarget, RowFormat, SqlQuery, TableQuery
 from jobruns.row_files import write_csv_file, write_json_file
+from jobruns.service.ports import Ports
 from jobruns_data.aws import is_transient, s3_client
-from operations.operation import Operation
+from operations.operation import Operation, find_relations
 from operations.pulse import Pulse
 from operations.searches import Row, find_rows
 from operations.sources import Places, caller_client, refusal_of
@@ -26,8 +28,32 @@ PARTS_OF_A_SIZE = 1000
 """An object has 10,000 parts at most: after so many the next ones are twice as large, which is enough for 8 TB."""
 
 
+def find_exported(
+    ports: Ports, lake_bucket: str, operation: Operation, query: TableQuery | SqlQuery, catalog: Catalog, seconds: float
+) -> tuple[Sequence[str], Iterator[Row]]:
+    """Give the names of an export's columns, and its rows as they are read.
+
+    Raises
+    ------
+    NotFoundError
+        A table is gone.
+    UnknownAttributeError
+        The query names an attribute that the table does not have.
+    SqlError
+        It cannot be run, or takes too much.
+    """
+    if isinstance(query, TableQuery):
+        return find_rows(catalog, operation.target, query)
+    from operations.sql import select_rows
+
+    relations = find_relations(ports, operation.run.org, query)
+    rows: Iterator[Row] = select_rows(catalog, lake_bucket, query.sql, relations, seconds)
+    first = next(rows, None)
+    return ((), iter(())) if first is None else (tuple(first), chain([first], rows))
+
+
 def write_export(
-    operation: Operation, export: Export, query: TableQuery, catalog: Catalog, places: Places, pulse: Pulse
+    export: Export, names: Sequence[str], rows: Iterable[Row], places: Places, pulse: Pulse
 ) -> dict[str, Any]:
     """Write the rows of an export to its file; gives the metrics of the run. Until all is written there is no file.
 
@@ -47,7 +73,6 @@ def write_export(
     else:
         client, bucket, key = caller_client(target, places.credentials.s3), target.bucket, target.key
         place = f"s3://{bucket}/{key}"
-    names, rows = find_rows(catalog, operation.target, query)
     counted = _Counted(rows, pulse)
     is_csv = export.format is RowFormat.CSV
     pieces = write_csv_file(counted, names) if is_csv else write_json_file(counted)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from jobruns.errors import InvalidInputError
-from jobruns.operation import DeleteBefore, Export, Load, TableQuery, read_operation
+from jobruns.operation import DeleteBefore, Export, Load, SqlQuery, TableQuery, read_operation
 from jobruns.run import Run
 from jobruns.service.operations import check_inline_key
 from jobruns.service.ports import Ports
@@ -14,6 +14,7 @@ from jobruns.service.starts import load_arguments
 from jobruns.service.tables import find_table_by_id
 from jobruns.table import Table
 from jobruns_data.catalog import TableTarget
+from operations.relation import Relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class Operation:
     key: str
     target: TableTarget
     at: datetime
+
+
+_QUERY: TypeAdapter[TableQuery | SqlQuery] = TypeAdapter(TableQuery | SqlQuery)
 
 
 def open_operation(ports: Ports, lake_bucket: str, run: Run) -> Operation:
@@ -49,7 +53,7 @@ def open_operation(ports: Ports, lake_bucket: str, run: Run) -> Operation:
     return Operation(run, spec, table, table.key, target, ports.clock())
 
 
-def read_query(ports: Ports, operation: Operation, export: Export) -> TableQuery:
+def read_query(ports: Ports, operation: Operation, export: Export) -> TableQuery | SqlQuery:
     """Read which rows an export is of.
 
     Raises
@@ -59,6 +63,28 @@ def read_query(ports: Ports, operation: Operation, export: Export) -> TableQuery
     """
     stored = ports.objects.get_json(check_inline_key(operation.run.org, export.query_key))
     try:
-        return TableQuery.model_validate(stored)
+        return _QUERY.validate_python(stored)
     except ValidationError:
         raise InvalidInputError("what the run names is no query", field="query_key") from None
+
+
+def find_relations(ports: Ports, org: str, query: SqlQuery) -> list[Relation]:
+    """Find the tables that a query in SQL reads.
+
+    Raises
+    ------
+    NotFoundError
+        One is gone.
+    """
+    found = [(told, find_table_by_id(ports, org, told.table_id)) for told in query.tables]
+    return [
+        Relation(
+            name=told.name,
+            database=table.database,
+            table=table.lake_table,
+            location=table.location,
+            key=table.key,
+            attributes=told.attributes,
+        )
+        for told, table in found
+    ]

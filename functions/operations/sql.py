@@ -86,7 +86,7 @@ class _Budget:
         if self._bytes < 0:
             raise SqlExhaustedError(
                 f"the tables hold more than the {MAX_READ_BYTES >> 20} MB that a query reads: "
-                "name fewer columns, search by conditions, or export"
+                "name fewer columns, or search by conditions instead"
             )
         self.left()
 
@@ -95,7 +95,7 @@ class _Budget:
         if left <= 0:
             raise SqlExhaustedError(
                 f"reading the tables took longer than {self._seconds:g} s: "
-                "name fewer columns, search by conditions, or export"
+                "name fewer columns, or search by conditions instead"
             )
         return left
 

@@ -41,7 +41,7 @@ from jobruns_data.delimited import read_delimited
 from jobruns_data.incoming import Incoming, incoming_records
 from jobruns_data.keyed import DeleteOutcome, WriteAction, WriteOutcome, delete_before, find_write, write_rows
 from jobruns_data.source import Readable
-from operations.exports import write_export
+from operations.exports import find_exported, write_export
 from operations.json_arrays import read_json_array
 from operations.operation import Operation, open_operation, read_query
 from operations.pulse import Pulse, RunOverError
@@ -192,7 +192,9 @@ class Work:
 
     def _export(self, operation: Operation, export: Export, pulse: Pulse) -> Run:
         query = read_query(self.ports, operation, export)
-        metrics = write_export(operation, export, query, self._catalog(), self.places, pulse)
+        seconds = self.places.seconds
+        found = find_exported(self.ports, self.lake_bucket, operation, query, self._catalog(), seconds)
+        metrics = write_export(export, *found, self.places, pulse)
         rows = int(metrics[ROWS_WRITTEN])
         message = f"wrote {rows} rows to {metrics['place']}"
         return conclude_work(self.ports, operation.run, message=message, metrics=metrics, records=rows)

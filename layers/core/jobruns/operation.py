@@ -147,11 +147,26 @@ class TableQuery(_Model):
     limit: int | None = Field(default=None, ge=0)
 
 
-class Export(_Model):
-    """Rows are written to a file.
+class SqlTable(_Model):
+    """A table that a query in SQL reads, by the name it has there; without ``attributes`` there are all."""
 
-    The query is a document of the work bucket, a `TableQuery`: it has values of rows, and what a run is told may be
-    read by whoever may read of runs.
+    name: str
+    table_id: str
+    attributes: tuple[str, ...] | None = None
+
+
+class SqlQuery(_Model):
+    """A query in SQL: one SELECT, and the tables it reads."""
+
+    sql: str
+    tables: tuple[SqlTable, ...] = Field(min_length=1)
+
+
+class Export(_Model):
+    """Rows are written to a file. Where the query is of several tables, ``table_id`` is of the first.
+
+    The query is a document of the work bucket, a `TableQuery` or a `SqlQuery`: it has values of rows, and what a run is
+    told may be read by whoever may read of runs.
     """
 
     kind: Literal["export"] = "export"

@@ -96,7 +96,9 @@ def type_values(values: Sequence[Any]) -> dict[Kind, pa.Array]:
     for row, value in enumerate(values):
         kind, stored = _kind_of(value)
         if kind is not None:
-            columns.setdefault(kind, [None] * len(values))[row] = stored
+            if kind not in columns:
+                columns[kind] = [None] * len(values)
+            columns[kind][row] = stored
     return {kind: pa.array(column, ARROW_TYPES[kind]) for kind, column in columns.items()}
 
 

@@ -9,11 +9,13 @@ from hdb.sql_statements import Change, Select, read_statement, relation_name
 from jobruns.access import Role
 from jobruns.errors import AccessDeniedError, InvalidInputError
 from jobruns.grants import Grants, Right, TableGrant
-from jobruns.operation import WriteAction
+from jobruns.operation import FileTarget, RowFormat, WriteAction
+from jobruns.run import Run, RunState
+from jobruns.service.operations import start_sql_export
 from jobruns.service.records import query_rows, write_records
 from jobruns.table import Table
 from operations import records, sql
-from tests.integration.operations.conftest import Stack
+from tests.integration.operations.conftest import LANDING, ORG, REQUEST, Stack, client
 
 DOGS: list[dict[str, Any]] = [
     {"id": 1, "name": "Ash", "age": 3, "tags": ["a", {"b": 1}], "good": True},
@@ -152,3 +154,46 @@ def test_more_rows_than_an_answer_has_room_for_are_refused(stack: Stack, monkeyp
     with pytest.raises(InvalidInputError, match="more rows than"):
         ask(stack, "SELECT id FROM dev.dog", dog=dog)
     assert ask(stack, "SELECT id FROM dev.dog ORDER BY id DESC LIMIT 2", dog=dog) == [{"id": 99}, {"id": 98}]
+
+
+def export(stack: Stack, text: str, form: RowFormat, **tables: Table) -> Run:
+    statement = read_statement(text)
+    assert isinstance(statement, Select)
+    named = {relation_name(target): tables[target.table] for target in statement.tables}
+    place = FileTarget(path="out")
+    run = start_sql_export(stack.ports, stack.admin, statement.sql, named, form, place, REQUEST)
+    return stack.operate(stack.begin(run))
+
+
+def written() -> bytes:
+    content: bytes = client("s3").get_object(Bucket=LANDING, Key=f"{ORG}/files/out")["Body"].read()
+    return content
+
+
+def test_the_rows_of_a_query_are_written_to_a_file(stack: Stack) -> None:
+    dog = filled(stack)
+    owner = filled(stack, [{"id": 7, "dog": 1}], "owner")
+    text = "SELECT d.tags, o.id AS owner, d.name FROM dev.dog d LEFT JOIN dev.owner o ON o.dog = d.id ORDER BY d.name"
+    run = export(stack, text, RowFormat.CSV, dog=dog, owner=owner)
+    assert (run.state, run.metrics["rows_written"], run.job) == (RunState.SUCCEEDED, 3, "exports")
+    lines = [b'"tags","owner","name"', b'"[""a"",{""b"":1}]",7,"Ash"', b',,"Birch"', b'"{""c"":null}",,"Cedar"']
+    assert written() == b"\n".join(lines)
+    assert text not in run.model_dump_json()
+    export(stack, "SELECT name, age FROM dev.dog WHERE id = 'x'", RowFormat.JSON, dog=dog)
+    assert written() == b'[{"name":"Cedar","age":10.5}]'
+    for form, content in ((RowFormat.JSON, b"[]"), (RowFormat.CSV, b"")):
+        export(stack, "SELECT name FROM dev.dog WHERE id = 99", form, dog=dog)
+        assert written() == content
+
+
+def test_an_export_whose_query_cannot_be_run_fails_and_writes_nothing(stack: Stack) -> None:
+    dog = filled(stack)
+    run = export(stack, "SELECT zz FROM dev.dog", RowFormat.JSON, dog=dog)
+    assert (run.state, run.error_code, run.message) == (RunState.FAILED, "UnknownAttributeError", "zz")
+    with pytest.raises(client("s3").exceptions.NoSuchKey):
+        written()
+    with pytest.raises(InvalidInputError, match="reads a table"):
+        export(stack, "SELECT 1", RowFormat.JSON)
+    reader = stack.admin.model_copy(update={"role": Role.READER, "grants": Grants(tables={})})
+    with pytest.raises(AccessDeniedError):
+        start_sql_export(stack.ports, reader, "SELECT 1", {"a": dog}, RowFormat.JSON, FileTarget(path="x"), REQUEST)

@@ -20,6 +20,8 @@ from jobruns.operation import (
     Load,
     RowFormat,
     S3Object,
+    SqlQuery,
+    SqlTable,
     TableQuery,
     UrlSource,
     WriteAction,
@@ -28,7 +30,7 @@ from jobruns.run import Executor, Run
 from jobruns.service.definitions import define_job
 from jobruns.service.loads import OPERATION_LIMITS, define_load_job
 from jobruns.service.ports import Ports
-from jobruns.service.records import narrow_query
+from jobruns.service.records import narrow_query, see_tables
 from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.work import conclude_work
 from jobruns.table import Table
@@ -122,6 +124,48 @@ def start_export(
     """
     principal = principal.cleared(Need.of(table.project, table.name, Right.READ))
     query = narrow_query(ports, principal, table, query)
+    return _start_export(ports, principal, table, query, form, target, request)
+
+
+def start_sql_export(
+    ports: Ports,
+    principal: Principal,
+    sql: str,
+    tables: Mapping[str, Table],
+    form: RowFormat,
+    target: FileTarget | S3Object,
+    request: OperationRequest,
+) -> Run:
+    """Start a run that writes the rows of a query in SQL to a file; for the rest see `start_export` and `query_rows`.
+
+    Raises
+    ------
+    InvalidInputError
+        It reads no table.
+    """
+    if not tables:
+        raise InvalidInputError("a query that is exported reads a table", field="sql")
+    query = SqlQuery(
+        sql=sql,
+        tables=tuple(
+            SqlTable(name=view.name, table_id=view.table.table_id, attributes=view.attributes)
+            for view in see_tables(ports, principal, tables)
+        ),
+    )
+    first = next(iter(tables.values()))
+    principal = principal.cleared(Need.of(first.project, first.name, Right.READ))
+    return _start_export(ports, principal, first, query, form, target, request)
+
+
+def _start_export(
+    ports: Ports,
+    principal: Principal,
+    table: Table,
+    query: TableQuery | SqlQuery,
+    form: RowFormat,
+    target: FileTarget | S3Object,
+    request: OperationRequest,
+) -> Run:
     if isinstance(target, FileTarget):
         file_key(principal.org, target.path)
     else:

@@ -84,11 +84,21 @@ def query_rows(ports: Ports, principal: Principal, sql: str, tables: Mapping[str
     UnavailableError
         It could not be run now.
     """
-    views = [
+    return ports.records.select(sql, see_tables(ports, principal, tables))
+
+
+def see_tables(ports: Ports, principal: Principal, tables: Mapping[str, Table]) -> list[TableView]:
+    """Give tables as far as the caller may read them.
+
+    Raises
+    ------
+    MissingRightsError
+        The caller may not read one of them.
+    """
+    return [
         TableView(name, table, narrow_query(ports, principal, table, TableQuery()).attributes)
         for name, table in tables.items()
     ]
-    return ports.records.select(sql, views)
 
 
 def describe_records(ports: Ports, principal: Principal, table: Table) -> TableFacts:
