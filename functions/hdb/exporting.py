@@ -9,13 +9,14 @@ from hdb.exports import Export, Format, LocalPlace
 from hdb.finding import compose_query
 from hdb.job_records import keep_facts, write_answer_to_start
 from hdb.loading import describe_misfit, open_credentials
+from hdb.querying import find_tables
 from hdb.refusals import refuse_job
 from hdb.searches import SqlSearch
 from hdb.stored_tables import find_table
 from jobruns import operation as core
 from jobruns.errors import AccessDeniedError, InvalidInputError, NotFoundError
 from jobruns.run import Run
-from jobruns.service.operations import EXPORTS, OperationRequest, start_export
+from jobruns.service.operations import EXPORTS, OperationRequest, start_export, start_sql_export
 
 
 def start_exporting(caller: Caller, name: str, request: Export) -> dict[str, str]:
@@ -27,12 +28,8 @@ def start_exporting(caller: Caller, name: str, request: Export) -> dict[str, str
 
 
 def _start(caller: Caller, name: str, request: Export) -> Run:
-    if isinstance(request.search, SqlSearch):
-        raise JobRefusedError("exports of what SQL selects are not served; export by a search")
     if request.format is Format.PARQUET:
         raise JobRefusedError("exports to Parquet are not served; export to json or csv")
-    table = find_table(caller, request.search.target)
-    query = compose_query(request.search)
     region = None if isinstance(request.place, LocalPlace) else request.place.region or caller.settings.aws_region
     kind, target = core.RowFormat(request.format), _target(caller, request)
     asked = OperationRequest(
@@ -40,7 +37,14 @@ def _start(caller: Caller, name: str, request: Export) -> Run:
         credentials=None if request.credentials is None else open_credentials(request.credentials),
         extra=keep_facts(name, caller.principal.name, format=request.format, region=region),
     )
-    return start_export(caller.ports, caller.principal, table, query, kind, target, asked)
+    if isinstance(request.search, SqlSearch):
+        from hdb.sql_statements import read_query
+
+        query = read_query(request.search.sql)
+        tables = find_tables(caller, query.tables)
+        return start_sql_export(caller.ports, caller.principal, query.sql, tables, kind, target, asked)
+    table = find_table(caller, request.search.target)
+    return start_export(caller.ports, caller.principal, table, compose_query(request.search), kind, target, asked)
 
 
 def _target(caller: Caller, request: Export) -> core.FileTarget | core.S3Object:

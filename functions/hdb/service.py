@@ -3,26 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hdb import about, accounts, exporting, finding, jobs, loading, structure, writing
+from hdb import about, accounts, exporting, finding, jobs, loading, querying, structure, writing
 from hdb.admission import Caller
-from hdb.errors import InvalidRequestError
 from hdb.intake import Taken
 from hdb.refusals import refuse_job
-from hdb.searches import SqlSearch
 from hdb.tables import find_target
 from jobruns.service.operations import EXPORTS
-
-
-def refuse_sql(caller: Caller, request: SqlSearch) -> Any:
-    """Say that no SQL is run.
-
-    Raises
-    ------
-    InvalidRequestError
-        Always.
-    """
-    raise InvalidRequestError("SQL is not served; use the searches, insert, update and delete")
-
 
 AT_ONCE: Mapping[str, Callable[[Caller, Any], Any]] = {
     "create_schema": structure.create_schema,
@@ -41,7 +27,7 @@ AT_ONCE: Mapping[str, Callable[[Caller, Any], Any]] = {
     "search_by_hash": finding.search,
     "search_by_value": finding.search,
     "search_by_conditions": finding.search,
-    "sql": refuse_sql,
+    "sql": querying.run_statement,
     "get_job": jobs.get_job,
     "search_jobs_by_start_date": jobs.search_jobs,
     "user_info": accounts.show_self,

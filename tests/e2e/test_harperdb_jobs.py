@@ -5,6 +5,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -155,3 +156,46 @@ def kept(runner: Runner) -> Iterator[tuple[str, bytes]]:
             yield entry["Key"], s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
     for log in runner.logs.iterdir():
         yield log.name, log.read_bytes()
+
+
+def test_sql_reads_and_writes_rows(harper: Harper, dogs: dict[str, str]) -> None:
+    name = f"{dogs['schema']}.{dogs['table']}"
+    sql = partial(harper.do, "sql")
+    told = sql(sql=f"INSERT INTO {name} (id, name, age) VALUES (1, 'Penny', 5), (2, 'Kato', 6), (1, 'again', 7)")
+    assert (told["message"], told["skipped_hashes"]) == ("inserted 2 of 3 records", [1])
+    assert sql(sql=f"UPDATE {name} SET age = age + 1 WHERE name = 'Kato'")["update_hashes"] == [2]
+    assert sql(sql=f"SELECT name, age FROM {name} ORDER BY age DESC") == [
+        {"name": "Kato", "age": 7},
+        {"name": "Penny", "age": 5},
+    ]
+    assert sql(sql=f"SELECT count(*) FROM {name}") == [{"COUNT(*)": 2}]
+    assert sql(sql=f"DELETE FROM {name} WHERE age < 6")["deleted_hashes"] == [1]
+    assert sql(sql=f"SELECT id FROM {name}") == [{"id": 2}]
+
+
+def test_what_sql_may_not_do_is_refused(harper: Harper, dogs: dict[str, str]) -> None:
+    name = f"{dogs['schema']}.{dogs['table']}"
+    harper.do("insert", **dogs, records=[{"id": 1}])
+    for statement in (
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "ATTACH 'x.db'",
+        "COPY (SELECT 1) TO 'x'",
+        "SET threads = 1",
+        "PRAGMA database_list",
+        f"SELECT 1; DROP TABLE {name}",
+    ):
+        status, told = harper.ask("sql", sql=statement)
+        assert (status, told["error"][:15]) == (400, "Invalid SQL at:"), statement
+    assert harper.ask("sql", sql="SELECT * FROM nowhere.t")[0] == 404
+    assert harper.ask("sql", sql=f"SELECT zz FROM {name}") == (500, {"error": "unknown column zz"})
+
+
+def test_what_a_query_selects_is_exported(runner: Runner, harper: Harper, dogs: dict[str, str]) -> None:
+    harper.do("insert", **dogs, records=[{"id": 1, "name": "Penny"}, {"id": 2, "name": "Kato"}])
+    query = f"SELECT name FROM {dogs['schema']}.{dogs['table']} ORDER BY name"
+    search = {"operation": "sql", "sql": query}
+    job = harper.run("export_local", path="out", filename="names", format="csv", search_operation=search)
+    assert job["status"] == "COMPLETE", job
+    key = file_key(runner.env["JOBRUNS_ORG"], "out/names.csv")
+    written = runner.client("s3").get_object(Bucket=runner.env["JOBRUNS_LANDING_BUCKET"], Key=key)
+    assert written["Body"].read() == b'"name"\n"Kato"\n"Penny"'

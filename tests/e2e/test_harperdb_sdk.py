@@ -204,3 +204,11 @@ def test_what_the_reference_has_no_more(db: HarperDB) -> None:
     }.items():
         with pytest.raises(HarperDBError, match=rf"^Operation '{name}' not found$"):
             call()
+
+
+def test_sql(db: HarperDB) -> None:
+    db.create_table(SCHEMA, "cat", "id")
+    assert db.sql(f"INSERT INTO {SCHEMA}.cat (id, name) VALUES (1, 'Tom'), (2, 'Kit')")["inserted_hashes"] == [1, 2]
+    assert db.sql(f"SELECT name FROM {SCHEMA}.cat ORDER BY id") == [{"name": "Tom"}, {"name": "Kit"}]
+    with pytest.raises(HarperDBError, match="Invalid SQL at"):
+        db.sql("DROP TABLE sdk.cat")

@@ -35,7 +35,7 @@ NEED_PYARROW = {
     "OperationsFunction",
     "HandedOverFunction",
 }
-NEED_DUCKDB = {"OperationsFunction", "HandedOverFunction"}
+NEED_SQL = {"OperationsFunction", "HandedOverFunction", "HarperdbFunction"}
 
 # Which statements may name every resource, and why.
 STARS = {
@@ -99,7 +99,7 @@ def test_only_who_needs_pyarrow_carries_it(name: str, functions: Resources) -> N
     layers = [layer["Ref"] for layer in functions[name]["Layers"]]
     assert layers[0].startswith("CoreLayer")
     assert any(layer.startswith("DataLayer") for layer in layers) == (name in NEED_PYARROW)
-    assert any(layer.startswith("SqlLayer") for layer in layers) == (name in NEED_DUCKDB)
+    assert any(layer.startswith("SqlLayer") for layer in layers) == (name in NEED_SQL)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ def test_bad_bodies(door: Door) -> None:
     assert html["statusCode"] == 406
     assert door.error("nope") == (400, "Operation 'nope' not found")
     assert door.error(None)[0] == 400
-    assert door.error("sql", sql="SELECT 1")[0] == 400
+    assert door.error("sql", sql="ATTACH 'x'")[0] == 400
+    assert door.error("sql", sql="SELECT * FROM zzz.t") == (404, "database 'zzz' does not exist")
 
 
 def test_tables(door: Door) -> None:
@@ -120,7 +121,7 @@ def test_credentials_go_straight_to_who_works_by_them(door: Door) -> None:
     [
         ({}, "path is missing.,format missing,search_operation missing"),
         ({"path": "o", "format": "xml"}, None),
-        ({"path": "o", "format": "csv", "search_operation": {"operation": "sql", "sql": "SELECT 1"}}, None),
+        ({"path": "o", "format": "csv", "search_operation": {"operation": "sql", "sql": "DELETE FROM dev.dog"}}, None),
         (
             {
                 "path": "o",
