@@ -36,10 +36,17 @@ from jobruns.service.tables import find_table_by_id, purge_dropped
 from jobruns.service.work import begin_commit, conclude_work, load_run
 from jobruns_data.attributes import create_keyed_table
 from jobruns_data.catalog import load_table, open_catalog
-from jobruns_data.commit import discard_run
 from jobruns_data.delimited import read_delimited
 from jobruns_data.incoming import Incoming, incoming_records
-from jobruns_data.keyed import DeleteOutcome, WriteAction, WriteOutcome, delete_before, find_write, write_rows
+from jobruns_data.keyed import (
+    DeleteOutcome,
+    WriteAction,
+    WriteOutcome,
+    delete_before,
+    discard_write,
+    find_write,
+    write_rows,
+)
 from jobruns_data.source import Readable
 from operations.exports import find_exported, write_export
 from operations.json_arrays import read_json_array
@@ -136,7 +143,7 @@ class Work:
                 operation = open_operation(self.ports, self.lake_bucket, run)
             except (NotFoundError, InvalidInputError):
                 return run  # the table is gone with all its files
-            deleted = discard_run(self._catalog(), operation.target, run.run_id)
+            deleted = discard_write(self._catalog(), operation.target, run.run_id)
             logger.info("discarded", extra={"data_files": deleted})
         return run
 
@@ -170,7 +177,7 @@ class Work:
             )
         if committing(operation.run):
             # Somebody had begun to commit before, and may have left files behind.
-            discard_run(catalog, operation.target, operation.run.run_id)
+            discard_write(catalog, operation.target, operation.run.run_id)
         return self._succeed_load(operation, outcome, pulse.bytes_noted)
 
     def _fenced(self, operation: Operation, rows: Iterable[Incoming], pulse: Pulse) -> Iterator[Incoming]:
@@ -230,7 +237,7 @@ class Work:
             done = self._find_write(operation) if isinstance(operation.spec, Load) else None
             if done is not None:
                 return self._succeed_load(operation, done)
-            discard_run(self._catalog(), operation.target, run.run_id)
+            discard_write(self._catalog(), operation.target, run.run_id)
         return self._fail(run, error)
 
     def _find_write(self, operation: Operation) -> WriteOutcome | None:
