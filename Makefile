@@ -57,9 +57,10 @@ test: lint $(CLIENTS)
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests/unit tests/contract tests/integration tests/template
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" tests/e2e
 
-# Walks every fault at every AWS call and measures what takes long.
+# Walks every fault at every AWS call and measures what takes long; looks for counterexamples that nobody has tried yet.
 test-slow: $(STAMP) $(CLIENTS)
-	$(BIN)/pytest -q -m slow tests
+	$(BIN)/pytest -q -m slow --hypothesis-profile=searching tests
+	$(BIN)/pytest -q -n 2 -m "not slow" --hypothesis-profile=searching tests/unit tests/contract
 
 # Some ten minutes: beside the bare libraries, many small files beside few large ones, and one file of 5 GB.
 bench: $(STAMP)
