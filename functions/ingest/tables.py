@@ -1,4 +1,7 @@
-"""Truncates, drops and purges tables, for the doors, which have no PyIceberg, and for loads whose table is gone."""
+"""Truncates, drops, purges and sweeps tables.
+
+For the doors, which have no PyIceberg, for loads whose table is gone, and for operations, which do not wait for it.
+"""
 
 from typing import Any, Literal
 
@@ -9,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from jobruns.settings import load_settings
 from jobruns_data.catalog import TableTarget, open_catalog
 from jobruns_data.removal import drop_database, drop_table, purge_table, truncate_table
+from jobruns_data.sweeping import sweep_table
 
 RESERVE_SECONDS = 30
 """So much of the function's time is left when it stops deleting and says what is left."""
@@ -22,7 +26,7 @@ class TableRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    action: Literal["truncate", "drop", "purge", "drop_database"]
+    action: Literal["truncate", "drop", "purge", "sweep", "drop_database"]
     database: str
     table: str = ""
     location: str = ""
@@ -46,6 +50,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         case "purge":
             seconds = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
             answer = {"files": purge_table(catalog, target, seconds)}
+        case "sweep":
+            seconds = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+            answer = {"files": sweep_table(catalog, target, seconds)}
         case "drop_database":
             answer = {"dropped": int(drop_database(catalog, request.database))}
     logger.info("done", extra=answer)

@@ -17,7 +17,7 @@ _SHORT = 1e21  # from here on JavaScript writes an exponent
 def json_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
     """Give the rows of a batch; of two columns with one name the last one."""
     names = batch.schema.names
-    for row in zip(*(_values(column) for column in batch.columns), strict=True):
+    for row in zip(*(json_values(column) for column in batch.columns), strict=True):
         yield dict(zip(names, row, strict=True))
 
 
@@ -44,7 +44,8 @@ def _plain(value: Any) -> bool | float | int | str | None:
     return str(value)
 
 
-def _values(column: pa.Array) -> list[Any]:
+def json_values(column: pa.Array) -> list[Any]:
+    """Give the values of a column of a query."""
     kind = column.type
     if pa.types.is_union(kind):
         return _united(column)
@@ -62,7 +63,7 @@ def _united(column: pa.Array) -> list[Any]:
         if kind.field(place).name == JSON_MEMBER:
             members[code] = [None if text is None else json.loads(text) for text in member.to_pylist()]
         else:
-            members[code] = _values(member)
+            members[code] = json_values(member)
     return [members[code][row] for row, code in enumerate(column.type_codes.to_pylist())]
 
 

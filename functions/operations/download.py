@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import NoReturn
 
-from jobruns.addresses import Destination, ForbiddenAddressError, Resolver, find_destination
+from jobruns.addresses import Destination, ForbiddenAddressError, Resolver, find_destination, show_url
 from jobruns.errors import SourceError
 
 ACCEPTED = frozenset({"text/csv", "application/octet-stream", "text/plain", "application/vnd.ms-excel"})
@@ -56,7 +56,7 @@ def open_download(
     Parameters
     ----------
     url : str
-        What to download.
+        What to download. No message shows more of it than `show_url` does.
     headers : mapping
         Headers that are sent with the request.
     limits : Limits
@@ -73,6 +73,7 @@ def open_download(
     """
     began = monotonic()
     destination = _find(url, resolve, allowed)
+    url = show_url(url)
     left = max(limits.total_seconds - (monotonic() - began), 0.001)
     connection = _PinnedConnection(destination, min(limits.silence_seconds, left))
     overdue = threading.Event()
@@ -132,13 +133,13 @@ def _find(url: str, resolve: Resolver, allowed: Collection[str]) -> Destination:
     try:
         return find_destination(url, resolve, allowed)
     except ForbiddenAddressError as error:
-        raise DownloadError(_REFUSED.format(url=url, reason=error.message)) from None
+        raise DownloadError(_REFUSED.format(url=show_url(url), reason=error.message)) from None
     except OSError:
         raise DownloadError(f"getaddrinfo ENOTFOUND {_host_of(url)}") from None
 
 
 def _host_of(url: str) -> str:
-    return url.partition("://")[2].partition("/")[0][:300]
+    return show_url(url).partition("://")[2].partition("/")[0][:300]
 
 
 def _request(

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 from pyiceberg.catalog import Catalog
 
 from jobruns.errors import SourceError, UnavailableError
 from jobruns.file_paths import file_key
-from jobruns.operation import BYTES_WRITTEN, ROWS_WRITTEN, Export, FileTarget, RowFormat, SqlQuery, TableQuery
+from jobruns.operation import BYTES_WRITTEN, Export, FileTarget, RowFormat, SqlQuery, TableQuery
 from jobruns.row_files import write_csv_file, write_json_file
 from jobruns.service.ports import Ports
 from jobruns_data.aws import is_transient, s3_client
-from operations.operation import Operation, find_relations
+from operations.operation import Operation, find_relations, read_query
 from operations.pulse import Pulse
 from operations.searches import Row, find_rows
 from operations.sources import Places, caller_client, refusal_of
@@ -28,10 +29,35 @@ PARTS_OF_A_SIZE = 1000
 """An object has 10,000 parts at most: after so many the next ones are twice as large, which is enough for 8 TB."""
 
 
-def find_exported(
-    ports: Ports, lake_bucket: str, operation: Operation, query: TableQuery | SqlQuery, catalog: Catalog, seconds: float
-) -> tuple[Sequence[str], Iterator[Row]]:
-    """Give the names of an export's columns, and its rows as they are read.
+@dataclass(slots=True)
+class RowCount:
+    """Counts the rows of an export; ends with an error when the run is over."""
+
+    pulse: Pulse
+    rows: int = 0
+
+    def note(self, rows: int) -> None:
+        """Note rows that are being written."""
+        self.rows += rows
+        self.pulse.note(rows=rows)
+
+    def count(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Give rows on, counted."""
+        for row in rows:
+            self.note(1)
+            yield row
+
+
+def compose_file(
+    ports: Ports,
+    lake_bucket: str,
+    operation: Operation,
+    export: Export,
+    catalog: Catalog,
+    seconds: float,
+    count: RowCount,
+) -> Iterator[bytes]:
+    """Give the file of an export, piece by piece, as its rows are read.
 
     Raises
     ------
@@ -41,28 +67,56 @@ def find_exported(
         The query names an attribute that the table does not have.
     SqlError
         It cannot be run, or takes too much.
+    InvalidInputError
+        There are too many rows to sort them.
     """
+    query = read_query(ports, operation, export)
+    if export.format is RowFormat.PARQUET:
+        from operations.parquet import write_parquet_file
+
+        if isinstance(query, TableQuery):
+            found = find_rows(catalog, operation.target, query)
+            return write_parquet_file(found.tables(count.count(found.rows)))
+        return write_parquet_file(_select_tables(ports, lake_bucket, operation, catalog, query, seconds, count))
     if isinstance(query, TableQuery):
-        return find_rows(catalog, operation.target, query)
+        found = find_rows(catalog, operation.target, query)
+        return _write_texts(export.format, count.count(found.rows), found.names)
     from operations.sql import select_rows
 
     relations = find_relations(ports, operation.run.org, query)
-    rows: Iterator[Row] = select_rows(catalog, lake_bucket, query.sql, relations, seconds)
-    first = next(rows, None)
-    return ((), iter(())) if first is None else (tuple(first), chain([first], rows))
+    rows = select_rows(catalog, lake_bucket, query.sql, relations, seconds)
+    return _write_texts(export.format, count.count(rows), None)
 
 
-def write_export(
-    export: Export, names: Sequence[str], rows: Iterable[Row], places: Places, pulse: Pulse
-) -> dict[str, Any]:
-    """Write the rows of an export to its file; gives the metrics of the run. Until all is written there is no file.
+def _write_texts(form: RowFormat, rows: Iterable[Row], names: Sequence[str] | None) -> Iterator[bytes]:
+    return write_csv_file(rows, names) if form is RowFormat.CSV else write_json_file(rows)
+
+
+def _select_tables(
+    ports: Ports,
+    lake_bucket: str,
+    operation: Operation,
+    catalog: Catalog,
+    query: SqlQuery,
+    seconds: float,
+    count: RowCount,
+) -> Iterator[pa.Table]:
+    from operations.parquet import plain_table
+    from operations.sql import select_batches
+
+    relations = find_relations(ports, operation.run.org, query)
+    for batch in select_batches(catalog, lake_bucket, query.sql, relations, seconds):
+        count.note(batch.num_rows)
+        yield plain_table(batch)
+
+
+def write_export(export: Export, pieces: Iterable[bytes], places: Places) -> dict[str, Any]:
+    """Write the file of an export; gives metrics of the run. Until all is written there is no file.
 
     Raises
     ------
     SourceError
         S3 refuses the file; the message is its.
-    UnknownAttributeError
-        The query names an attribute that the table does not have.
     UnavailableError
         S3 does not answer.
     """
@@ -73,12 +127,9 @@ def write_export(
     else:
         client, bucket, key = caller_client(target, places.credentials.s3), target.bucket, target.key
         place = f"s3://{bucket}/{key}"
-    counted = _Counted(rows, pulse)
-    is_csv = export.format is RowFormat.CSV
-    pieces = write_csv_file(counted, names) if is_csv else write_json_file(counted)
     with _explained():
         told = upload(client, bucket, key, pieces)
-    return {ROWS_WRITTEN: counted.rows, "place": place, **told}
+    return {"place": place, **told}
 
 
 def upload(client: "S3Client", bucket: str, key: str, pieces: Iterable[bytes]) -> dict[str, Any]:
@@ -109,7 +160,11 @@ def upload(client: "S3Client", bucket: str, key: str, pieces: Iterable[bytes]) -
 
 def _told(answer: dict[str, Any]) -> dict[str, Any]:
     names = {"ETag": "etag", "VersionId": "version_id", "ChecksumCRC32": "checksum_crc32"}
-    return {ours: answer[theirs] for theirs, ours in names.items() if theirs in answer}
+    told = {ours: answer[theirs] for theirs, ours in names.items() if theirs in answer}
+    about = answer.get("ResponseMetadata", {})
+    # S3's own support asks for it where something is wrong with an object.
+    request = {"request_id": about["RequestId"]} if about.get("RequestId") else {}
+    return {**told, **request, "attempts": about.get("RetryAttempts", 0) + 1}
 
 
 def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -129,21 +184,6 @@ def _chain(first: bytes, second: bytes, rest: Iterator[bytes]) -> Iterator[bytes
     yield first
     yield second
     yield from rest
-
-
-class _Counted:
-    """Rows that are counted, and end with an error when the run is over."""
-
-    def __init__(self, rows: Iterable[Row], pulse: Pulse) -> None:
-        self._rows = rows
-        self._pulse = pulse
-        self.rows = 0
-
-    def __iter__(self) -> Iterator[Row]:
-        for row in self._rows:
-            self.rows += 1
-            self._pulse.note(rows=1)
-            yield row
 
 
 @contextmanager

@@ -9,17 +9,23 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitStateUnknownException, NoSuchTableError
 
+from jobruns.bootstrap import load_ports
 from jobruns.errors import InvalidInputError, JobrunsError, UnavailableError
-from jobruns.operation import DeleteResult, TableFacts, TableQuery, WriteResult
-from jobruns_data.attributes import Layout, create_keyed_table, drop_attribute
+from jobruns.operation import DeleteResult, TableFacts, TableQuery, WriteAction, WriteResult
+from jobruns_data.attributes import Layout, create_keyed_table, declare_attribute, drop_attribute
 from jobruns_data.catalog import TableTarget, load_table, open_catalog
+from jobruns_data.deleting import delete_keys
 from jobruns_data.incoming import incoming_records
-from jobruns_data.keyed import WriteAction, delete_keys, write_rows
+from jobruns_data.keyed import write_rows
 from operations.relation import Relation
 from operations.searches import find_rows
+from operations.sweeps import have_swept
 
 MAX_ANSWER_BYTES = 5_500_000
 """Lambda gives an answer of 6 MB, and a door must put it into one of its own."""
+
+SEARCH_SECONDS = 14.0
+"""Whoever waits gives up after 18."""
 
 _ATTEMPTS = 12  # the caller waits, and gives up after 20 seconds
 
@@ -79,16 +85,15 @@ class Describe(_Request):
     action: Literal["describe"]
 
 
-class DropAttribute(_Request):
-    """An attribute to be taken out."""
+class ChangeAttribute(_Request):
+    """An attribute to be made before there is a value of it, or to be taken out."""
 
-    action: Literal["drop_attribute"]
+    action: Literal["create_attribute", "drop_attribute"]
     attribute: str
 
 
-_REQUEST: TypeAdapter[Write | Delete | Search | Sql | Describe | DropAttribute] = TypeAdapter(
-    Annotated[Write | Delete | Search | Sql | Describe | DropAttribute, Field(discriminator="action")]
-)
+_OnTable = Write | Delete | Search | Describe | ChangeAttribute
+_REQUEST: TypeAdapter[_OnTable | Sql] = TypeAdapter(Annotated[_OnTable | Sql, Field(discriminator="action")])
 
 
 def answer_request(event: Mapping[str, Any], lake_bucket: str) -> dict[str, Any]:
@@ -108,23 +113,18 @@ def answer_request(event: Mapping[str, Any], lake_bucket: str) -> dict[str, Any]
         return _refuse(error)
 
 
-def _answer(
-    catalog: Catalog, target: TableTarget, request: Write | Delete | Search | Describe | DropAttribute
-) -> dict[str, Any]:
+def _answer(catalog: Catalog, target: TableTarget, request: _OnTable) -> dict[str, Any]:
     match request:
         case Write():
             return _write(catalog, target, request)
         case Delete(keys=keys, operation_id=operation_id):
-            return _delete(catalog, target, keys, operation_id)
+            return _delete(catalog, target, request.on, keys, operation_id)
         case Search(query=query):
             return _search(catalog, target, query)
         case Describe():
             return _describe(catalog, target)
-        case DropAttribute(attribute=attribute):
-            try:
-                return {"dropped": drop_attribute(catalog, target, attribute)}
-            except NoSuchTableError:
-                return {"dropped": False}
+        case ChangeAttribute():
+            return _change_attribute(catalog, target, request)
 
 
 def _write(catalog: Catalog, target: TableTarget, request: Write) -> dict[str, Any]:
@@ -139,6 +139,8 @@ def _write(catalog: Catalog, target: TableTarget, request: Write) -> dict[str, A
         name_keys=True,
         attempts=_ATTEMPTS,
     )
+    if outcome.sweep_due:
+        have_swept(load_ports(), request.on.database, request.on.table, request.on.location)
     written: tuple[Any, ...] = outcome.written_keys or ()
     if outcome.already_committed and outcome.written == outcome.total:
         # By a first try whose answer was lost; which keys those are is known only where none was skipped.
@@ -149,18 +151,19 @@ def _write(catalog: Catalog, target: TableTarget, request: Write) -> dict[str, A
     return result.model_dump(mode="json")
 
 
-def _delete(catalog: Catalog, target: TableTarget, keys: list[Any], operation_id: str) -> dict[str, Any]:
+def _delete(catalog: Catalog, target: TableTarget, on: Place, keys: list[Any], operation_id: str) -> dict[str, Any]:
     try:
         outcome = delete_keys(catalog, target, keys, run_id=operation_id, attempts=_ATTEMPTS)
     except NoSuchTableError:
         return DeleteResult(deleted_keys=(), missing_keys=tuple(keys)).model_dump(mode="json")
+    if outcome.sweep_due:
+        have_swept(load_ports(), on.database, on.table, on.location)
     deleted = tuple(keys) if outcome.deleted_keys is None else outcome.deleted_keys
     return DeleteResult(deleted_keys=deleted, missing_keys=outcome.missing_keys or ()).model_dump(mode="json")
 
 
 def _search(catalog: Catalog, target: TableTarget, query: TableQuery) -> dict[str, Any]:
-    _, rows = find_rows(catalog, target, query)
-    return _collect(rows)
+    return _collect(find_rows(catalog, target, query, SEARCH_SECONDS).rows)
 
 
 def _collect(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -174,6 +177,15 @@ def _collect(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             )
         found.append(row)
     return {"rows": found}
+
+
+def _change_attribute(catalog: Catalog, target: TableTarget, request: ChangeAttribute) -> dict[str, Any]:
+    if request.action == "create_attribute":
+        return {"created": declare_attribute(catalog, target, request.on.key, request.attribute)}
+    try:
+        return {"dropped": drop_attribute(catalog, target, request.attribute)}
+    except NoSuchTableError:
+        return {"dropped": False}
 
 
 def _describe(catalog: Catalog, target: TableTarget) -> dict[str, Any]:

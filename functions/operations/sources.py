@@ -65,7 +65,8 @@ def open_source(load: Load, places: Places, pulse: Pulse) -> Iterator[Readable]:
             file = SourceFile(bucket=places.landing_bucket, key=_find_file(places, path))
         case S3Object():
             file = SourceFile(bucket=source.bucket, key=source.key)
-        case UrlSource(url=url):
+        case UrlSource():
+            url = _whole_url(source, places.credentials)
             headers = {name: value.get_secret_value() for name, value in places.credentials.headers.items()}
             with open_download(url, headers, Limits(places.seconds), allowed=places.loadable_hosts) as pieces:
                 yield _Counted(_Pieces(pieces), pulse)
@@ -77,6 +78,14 @@ def open_source(load: Load, places: Places, pulse: Pulse) -> Iterator[Readable]:
             return
         with _in_its_words():
             yield _Counted(stream, pulse)
+
+
+def _whole_url(source: UrlSource, credentials: CallerCredentials) -> str:
+    if not source.partial:
+        return source.url
+    if credentials.url is None:
+        raise InvalidInputError("a URL with a user or a query is known to its caller alone", field="credentials")
+    return credentials.url.get_secret_value()
 
 
 def _find_file(places: Places, path: str) -> str:

@@ -10,6 +10,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 
 from jobruns.errors import InvalidInputError
+from jobruns.operation import Condition, Group
 from jobruns_data.catalog import TableTarget, load_table
 from jobruns_data.errors import UnknownAttributeError
 from jobruns_data.relations import empty_relation, read_relation
@@ -27,13 +28,25 @@ MAX_READ_BYTES = 256 << 20
 MEMORY_BYTES = 512 << 20
 
 _COUNTS_ROWS = re.compile(r"\(\s*\*\s*\)")
+_OF_SEVERAL_KINDS = (
+    "a column with values of several kinds can be selected, compared and sorted by; for anything else say what to take"
+    " it for: CAST(x AS VARCHAR), or TRY_CAST(CAST(x AS VARCHAR) AS DOUBLE)"
+)
 _UNKNOWN = re.compile(r'(?:Referenced column|does not have a column named) "((?:[^"]|"")*)"')
 
 
 def select_rows(
     catalog: Catalog, lake_bucket: str, sql: str, relations: Sequence[Relation], seconds: float | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Run a query and give its rows as they come.
+    """Run a query and give its rows as they come; for the rest see `select_batches`."""
+    for batch in select_batches(catalog, lake_bucket, sql, relations, seconds):
+        yield from json_rows(batch)
+
+
+def select_batches(
+    catalog: Catalog, lake_bucket: str, sql: str, relations: Sequence[Relation], seconds: float | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Run a query and give its rows as they come; the first part has none, and tells the columns.
 
     Parameters
     ----------
@@ -58,16 +71,19 @@ def select_rows(
     """
     budget = _Budget(SECONDS if seconds is None else seconds)
     with SqlSession(memory_bytes=MEMORY_BYTES) as session:
+        of, conditions = session.find_conditions(sql)
         for relation in relations:
+            narrowed = conditions if relation.name.casefold() == of.casefold() else ()
             # "main" is where a name without a schema is looked for.
-            session.add_table("main", relation.name, _read(catalog, lake_bucket, relation, sql, budget))
+            session.add_table("main", relation.name, _read(catalog, lake_bucket, relation, sql, budget, narrowed))
         try:
-            for batch in session.select(sql, seconds=budget.left()):
-                yield from json_rows(batch)
+            yield from session.select(sql, seconds=budget.left(), of_seconds=budget.seconds)
         except SqlExhaustedError:
             raise
         except SqlError as error:
             unknown = _UNKNOWN.search(error.message)
+            if unknown is None and "UNION(" in error.message:
+                raise SqlError(_OF_SEVERAL_KINDS) from error
             if unknown is None:
                 raise
             raise UnknownAttributeError(unknown[1].replace('""', '"')) from error
@@ -77,7 +93,7 @@ class _Budget:
     """What a query may still read, and how long it may still take."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._until = time.monotonic() + seconds
         self._bytes = MAX_READ_BYTES
 
@@ -86,7 +102,7 @@ class _Budget:
         if self._bytes < 0:
             raise SqlExhaustedError(
                 f"the tables hold more than the {MAX_READ_BYTES >> 20} MB that a query reads: "
-                "name fewer columns, or search by conditions instead"
+                "name fewer columns, or the primary key in WHERE, or search by conditions instead"
             )
         self.left()
 
@@ -94,13 +110,20 @@ class _Budget:
         left = self._until - time.monotonic()
         if left <= 0:
             raise SqlExhaustedError(
-                f"reading the tables took longer than {self._seconds:g} s: "
-                "name fewer columns, or search by conditions instead"
+                f"reading the tables took longer than {self.seconds:g} s: "
+                "name fewer columns, or the primary key in WHERE, or search by conditions instead"
             )
         return left
 
 
-def _read(catalog: Catalog, lake_bucket: str, relation: Relation, sql: str, budget: _Budget) -> pa.Table:
+def _read(
+    catalog: Catalog,
+    lake_bucket: str,
+    relation: Relation,
+    sql: str,
+    budget: _Budget,
+    conditions: Sequence[Condition | Group],
+) -> pa.Table:
     target = TableTarget(relation.database, relation.table, f"s3://{lake_bucket}/{relation.location}")
     try:
         table = load_table(catalog, target)
@@ -115,4 +138,4 @@ def _read(catalog: Catalog, lake_bucket: str, relation: Relation, sql: str, budg
     def is_needed(name: str) -> bool:
         return everything or '"' in name or name.casefold() in said
 
-    return read_relation(table, relation.attributes, is_needed, budget.take)
+    return read_relation(table, relation.attributes, is_needed, budget.take, conditions)

@@ -36,23 +36,18 @@ from jobruns.service.tables import find_table_by_id, purge_dropped
 from jobruns.service.work import begin_commit, conclude_work, load_run
 from jobruns_data.attributes import create_keyed_table
 from jobruns_data.catalog import load_table, open_catalog
+from jobruns_data.commit import discard_run
+from jobruns_data.deleting import DeleteOutcome, delete_before
 from jobruns_data.delimited import read_delimited
 from jobruns_data.incoming import Incoming, incoming_records
-from jobruns_data.keyed import (
-    DeleteOutcome,
-    WriteAction,
-    WriteOutcome,
-    delete_before,
-    discard_write,
-    find_write,
-    write_rows,
-)
+from jobruns_data.keyed import WriteOutcome, find_write, write_rows
 from jobruns_data.source import Readable
-from operations.exports import find_exported, write_export
+from operations.exports import RowCount, compose_file, write_export
 from operations.json_arrays import read_json_array
-from operations.operation import Operation, open_operation, read_query
+from operations.operation import Operation, open_operation
 from operations.pulse import Pulse, RunOverError
 from operations.sources import Places, open_source
+from operations.sweeps import have_swept
 
 FENCE_MARGIN_SECONDS = 5
 """How far clocks may be apart."""
@@ -133,6 +128,7 @@ class Work:
             return self._succeed_load(operation, done)
         if run.committing_until_at is not None and self.ports.clock() < run.committing_until_at:
             return run
+        discard_run(self._catalog(), operation.target, run.run_id)
         lost = UnavailableError("what worked on it died before it could commit; nothing was written")
         return self._fail(run, lost, COMMIT_LOST)
 
@@ -143,7 +139,7 @@ class Work:
                 operation = open_operation(self.ports, self.lake_bucket, run)
             except (NotFoundError, InvalidInputError):
                 return run  # the table is gone with all its files
-            deleted = discard_write(self._catalog(), operation.target, run.run_id)
+            deleted = discard_run(self._catalog(), operation.target, run.run_id)
             logger.info("discarded", extra={"data_files": deleted})
         return run
 
@@ -170,14 +166,14 @@ class Work:
             outcome = write_rows(
                 catalog,
                 operation.target,
-                WriteAction(load.action),
+                load.action,
                 self._fenced(operation, _read_rows(load, stream, operation.key), pulse),
                 run_id=operation.run.run_id,
                 at=operation.at,
             )
         if committing(operation.run):
             # Somebody had begun to commit before, and may have left files behind.
-            discard_write(catalog, operation.target, operation.run.run_id)
+            discard_run(catalog, operation.target, operation.run.run_id)
         return self._succeed_load(operation, outcome, pulse.bytes_noted)
 
     def _fenced(self, operation: Operation, rows: Iterable[Incoming], pulse: Pulse) -> Iterator[Incoming]:
@@ -198,13 +194,14 @@ class Work:
         begin_commit(self.ports, operation.run, math.ceil(self.remaining_seconds) + FENCE_MARGIN_SECONDS)
 
     def _export(self, operation: Operation, export: Export, pulse: Pulse) -> Run:
-        query = read_query(self.ports, operation, export)
-        seconds = self.places.seconds
-        found = find_exported(self.ports, self.lake_bucket, operation, query, self._catalog(), seconds)
-        metrics = write_export(export, *found, self.places, pulse)
-        rows = int(metrics[ROWS_WRITTEN])
-        message = f"wrote {rows} rows to {metrics['place']}"
-        return conclude_work(self.ports, operation.run, message=message, metrics=metrics, records=rows)
+        count = RowCount(pulse)
+        pieces = compose_file(
+            self.ports, self.lake_bucket, operation, export, self._catalog(), self.places.seconds, count
+        )
+        told = write_export(export, pieces, self.places)
+        metrics = {ROWS_WRITTEN: count.rows, **told}
+        message = f"wrote {count.rows} rows to {told['place']}"
+        return conclude_work(self.ports, operation.run, message=message, metrics=metrics, records=count.rows)
 
     def _succeed_load(self, operation: Operation, outcome: WriteOutcome, size: int | None = None) -> Run:
         metrics: dict[str, Any] = {ROWS_READ: outcome.total, ROWS_WRITTEN: outcome.written}
@@ -213,16 +210,22 @@ class Work:
         if outcome.snapshot_id is not None:
             metrics["snapshot_id"] = str(outcome.snapshot_id)
         message = f"wrote {outcome.written} of {outcome.total} rows"
-        return self._succeed(operation, message, metrics, outcome.written)
+        return self._succeed(operation, message, metrics, outcome.written, sweep=outcome.sweep_due)
 
     def _succeed_deletion(self, operation: Operation, outcome: DeleteOutcome) -> Run:
         metrics: dict[str, Any] = {ROWS_DELETED: outcome.deleted}
         if outcome.snapshot_id is not None:
             metrics["snapshot_id"] = str(outcome.snapshot_id)
-        return self._succeed(operation, f"deleted {outcome.deleted} rows", metrics, outcome.deleted)
+        message = f"deleted {outcome.deleted} rows"
+        return self._succeed(operation, message, metrics, outcome.deleted, sweep=outcome.sweep_due)
 
-    def _succeed(self, operation: Operation, message: str, metrics: dict[str, Any], records: int) -> Run:
+    def _succeed(
+        self, operation: Operation, message: str, metrics: dict[str, Any], records: int, *, sweep: bool
+    ) -> Run:
         after = conclude_work(self.ports, operation.run, message=message, metrics=metrics, records=records)
+        if sweep:
+            table = operation.table
+            have_swept(self.ports, table.database, table.lake_table, table.location)
         try:
             find_table_by_id(self.ports, operation.run.org, operation.table.table_id)
         except NotFoundError:
@@ -237,7 +240,7 @@ class Work:
             done = self._find_write(operation) if isinstance(operation.spec, Load) else None
             if done is not None:
                 return self._succeed_load(operation, done)
-            discard_write(self._catalog(), operation.target, run.run_id)
+            discard_run(self._catalog(), operation.target, run.run_id)
         return self._fail(run, error)
 
     def _find_write(self, operation: Operation) -> WriteOutcome | None:

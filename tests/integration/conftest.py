@@ -186,6 +186,11 @@ class RecordingLake:
     def purge(self, table: Table) -> None:
         self._call("purge", table)
 
+    def sweep(self, database: str, table: str, location: str) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.calls.append(("sweep", f"{database}.{table}"))
+
     def drop_database(self, project: Project) -> None:
         if self.failure is not None:
             raise self.failure
@@ -207,7 +212,7 @@ class RecordingRecords:
     def _none(self, *told: Any, **more: Any) -> Any:
         raise AssertionError("no test with this double asks for rows")
 
-    write = delete = search = select = describe = drop_attribute = _none
+    write = delete = search = select = describe = create_attribute = drop_attribute = _none
 
 
 @dataclass

@@ -27,6 +27,7 @@ _MAX_URL = 8192
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _VISIBLE = re.compile(r"[!-~]*")
+_PLAIN = re.compile(r"(?:[^/:@\[\]]+|\[[^\]/]*\])(?::\d*)?(?:/.*)?", re.DOTALL)
 
 # Special-purpose registries of IANA; written out, since what Python calls private differs from version to version.
 _CLOSED_4 = tuple(
@@ -123,6 +124,17 @@ def find_destination(url: str, resolve: Resolver, allowed: Collection[str] = ())
     if not {host, named} & {entry.lower() for entry in allowed} and not all(map(is_public, addresses)):
         raise ForbiddenAddressError(f"the host {host} has an address that is not public")
     return Destination(scheme, host, port, str(addresses[0]), target)
+
+
+def show_url(url: str) -> str:
+    """Give what of a URL anybody may see: no user and password, and no query and fragment, which may be a signature."""
+    scheme, mark, rest = re.split(r"[?#]", url, maxsplit=1)[0].partition("://")
+    if not _PLAIN.fullmatch(rest):
+        authority, slash, path = rest.partition("/")
+        named = authority.rpartition("@")[2] + slash + path
+        # Where there is a slash in a password, what looks like a path is none.
+        rest = named if _PLAIN.fullmatch(named) else rest.rpartition("@")[2]
+    return scheme + mark + rest
 
 
 def is_public(address: Address) -> bool:

@@ -44,10 +44,11 @@ class WriteAction(StrEnum):
 
 @unique
 class RowFormat(StrEnum):
-    """Forms of a file with rows."""
+    """Forms of a file with rows. Parquet is only written."""
 
     CSV = "csv"
     JSON = "json"
+    PARQUET = "parquet"
 
 
 class InlineSource(_Model):
@@ -74,10 +75,14 @@ class S3Object(_Model):
 
 
 class UrlSource(_Model):
-    """What is downloaded from a URL."""
+    """What is downloaded from a URL.
+
+    ``partial`` says that this is the URL without what of it may be a secret; the whole of it is in `CallerCredentials`.
+    """
 
     kind: Literal["url"] = "url"
     url: str = Field(max_length=8192)
+    partial: bool = False
 
 
 class FileTarget(_Model):
@@ -97,7 +102,7 @@ class Load(_Model):
     table_id: str
     action: WriteAction = WriteAction.INSERT
     source: Annotated[InlineSource | FileSource | S3Object | UrlSource, Field(discriminator="kind")]
-    format: RowFormat = RowFormat.CSV
+    format: Literal[RowFormat.CSV, RowFormat.JSON] = RowFormat.CSV
     structures: bool = True
 
 
@@ -114,6 +119,7 @@ class Comparator(StrEnum):
     """How an attribute is compared with a value."""
 
     EQUALS = "equals"
+    NOT_EQUAL = "not_equal"
     CONTAINS = "contains"
     STARTS_WITH = "starts_with"
     ENDS_WITH = "ends_with"
@@ -132,19 +138,51 @@ class Condition(_Model):
     value: Any = None
 
 
+class Group(_Model):
+    """Conditions of which all have to hold, or one."""
+
+    conditions: tuple["Condition | Group", ...] = Field(min_length=1)
+    every: bool = True
+
+
+class Order(_Model):
+    """An attribute by whose values rows are put into order.
+
+    Null comes first, then false and true, numbers, texts, moments, and objects and arrays; all the other way round
+    where it is ``descending``.
+    """
+
+    attribute: str
+    descending: bool = False
+
+
 class TableQuery(_Model):
     """Which rows of a table, and what of them.
 
-    ``attributes`` of ``None`` are all there are. With ``keys`` the rows with these are given, in this order, and no
-    condition is looked at. Otherwise ``every`` says whether all conditions have to hold or one is enough.
+    ``attributes`` of ``None`` are all there are. With ``keys`` the rows with these are given, in this order, and
+    nothing else is looked at. Otherwise ``every`` says whether all conditions have to hold or one is enough; the rows
+    come in the ``order``, of which each member counts where those before it have equal values.
     """
 
     attributes: tuple[str, ...] | None = None
     keys: tuple[Any, ...] | None = None
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition | Group, ...] = ()
     every: bool = True
+    order: tuple[Order, ...] = ()
     offset: int = Field(default=0, ge=0)
     limit: int | None = Field(default=None, ge=0)
+
+    def named_attributes(self) -> set[str]:
+        """Name the attributes that are asked for or looked at: whoever asks has to be allowed to read them."""
+        named = {*(self.attributes or ()), *(order.attribute for order in self.order)}
+        pending: list[Condition | Group] = list(self.conditions)
+        while pending:
+            condition = pending.pop()
+            if isinstance(condition, Group):
+                pending.extend(condition.conditions)
+            else:
+                named.add(condition.attribute)
+        return named
 
 
 class SqlTable(_Model):
@@ -215,10 +253,13 @@ class CallerCredentials(_Model):
 
     s3: S3Credentials | None = None
     headers: dict[str, SecretStr] = Field(default_factory=dict)
+    url: SecretStr | None = None
 
     def reveal(self) -> dict[str, Any]:
         """Write it for who works by it."""
         told: dict[str, Any] = {"headers": {name: value.get_secret_value() for name, value in self.headers.items()}}
+        if self.url is not None:
+            told["url"] = self.url.get_secret_value()
         if self.s3 is not None:
             secrets = {name: getattr(self.s3, name) for name in S3Credentials.model_fields}
             told["s3"] = {name: value.get_secret_value() for name, value in secrets.items() if value is not None}

@@ -2,8 +2,9 @@
 
 An attribute may have values of any kind in any row, a column of Iceberg has one type. The kind that is most frequent
 when an attribute first comes decides about its column, which has the attribute's name; values of other kinds go to a
-second column, as JSON, which is made when the first of them comes. Keys are kept in the same way, see
-`jobruns_data.keys`. What a column is for, its comment says.
+second column, as JSON, which is made when the first of them comes. An attribute without any value yet has a column for
+texts, which another one replaces when the first value comes. Keys are kept in the same way, see `jobruns_data.keys`.
+What a column is for, its comment says.
 """
 
 from __future__ import annotations
@@ -40,7 +41,16 @@ from jobruns_data.errors import CommitConflictError, InvalidAttributeError, Sche
 from jobruns_data.keys import KeySpace
 from jobruns_data.kinds import ARROW_TYPES, Kind, Values, any_texts
 
-__all__ = ["CREATED", "UPDATED", "Attribute", "Layout", "create_keyed_table", "drop_attribute", "grow_table"]
+__all__ = [
+    "CREATED",
+    "UPDATED",
+    "Attribute",
+    "Layout",
+    "create_keyed_table",
+    "declare_attribute",
+    "drop_attribute",
+    "grow_table",
+]
 
 CREATED: Final = "__createdtime__"
 UPDATED: Final = "__updatedtime__"
@@ -50,6 +60,7 @@ NAME_LIMIT: Final = 250
 ROW_GROUP_ROWS: Final = 16_384
 _CONFLICTS: Final = 40
 _ANY: Final = "any"
+_DECLARED: Final = "declared"
 
 _ICEBERG_TYPES: Final[Mapping[str, IcebergType]] = {
     Kind.NUMBER: DoubleType(),
@@ -58,6 +69,7 @@ _ICEBERG_TYPES: Final[Mapping[str, IcebergType]] = {
     Kind.MOMENT: TimestamptzType(),
     Kind.JSON: StringType(),
     _ANY: StringType(),
+    _DECLARED: StringType(),
     KeySpace.NUMBERS: LongType(),
     KeySpace.TEXTS: StringType(),
 }
@@ -82,12 +94,15 @@ class Attribute:
     column : str
     other : str, optional
         Column with values of other kinds, as JSON.
+    declared : bool
+        Whether it never had a value.
     """
 
     name: str
     kind: Kind
     column: str
     other: str | None = None
+    declared: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -96,6 +111,8 @@ class Attribute:
 
     def holds(self, kinds: Iterable[Kind]) -> bool:
         """Whether values of all these kinds have a place."""
+        if self.declared:
+            return not any(True for _ in kinds)
         return self.other is not None or all(kind is self.kind for kind in kinds)
 
     def encode(self, values: Values, rows: int) -> dict[str, pa.Array]:
@@ -144,6 +161,7 @@ class Layout:
         keys: dict[KeySpace, str] = {}
         mains: dict[str, tuple[Kind, str]] = {}
         others: dict[str, str] = {}
+        declared: set[str] = set()
         for field in table.schema().fields:
             if field.name in {CREATED, UPDATED}:
                 continue
@@ -153,11 +171,15 @@ class Layout:
                 keys[KeySpace(what)] = field.name
             elif what == _ANY:
                 others[attribute] = field.name
+            elif what == _DECLARED:
+                mains[attribute] = (Kind.TEXT, field.name)
+                declared.add(attribute)
             elif what in set(Kind):
                 mains[attribute] = (Kind(what), field.name)
             elif type(field.field_type) in _BY_TYPE:
                 mains[attribute] = (_BY_TYPE[type(field.field_type)], field.name)
-        return cls(primary_key, keys, {name: Attribute(name, *main, others.get(name)) for name, main in mains.items()})
+        attributes = {name: Attribute(name, *main, others.get(name), name in declared) for name, main in mains.items()}
+        return cls(primary_key, keys, attributes)
 
 
 def create_keyed_table(catalog: Catalog, target: TableTarget, primary_key: str) -> Table:
@@ -207,7 +229,7 @@ def grow_table(
     table : Table
         As it was last seen.
     needs : dict of str to sequence of Kind
-        By attribute, the most important kind first. None at all makes a column for texts.
+        By attribute, the most important kind first; none at all where it has no value.
     spaces : sequence of KeySpace
         Kinds of keys, the most important first.
 
@@ -219,11 +241,15 @@ def grow_table(
         Other writers changed the table too often meanwhile.
     """
     for _ in range(_CONFLICTS):
-        missing = _missing(table.schema(), Layout.of(table), needs, spaces)
+        layout = Layout.of(table)
+        replaced = [a.column for name in needs if needs[name] and (a := layout.attributes.get(name)) and a.declared]
+        missing = _missing(table.schema(), layout, replaced, needs, spaces)
         if not missing:
             return table
         try:
-            with table.update_schema() as update:
+            with table.update_schema(allow_incompatible_changes=bool(replaced)) as update:
+                for column in replaced:
+                    update.delete_column((column,))
                 for name, (kind, doc) in missing.items():
                     update.add_column((name,), kind, doc=doc, required=False)
         except (CommitFailedException, ValueError):
@@ -234,6 +260,26 @@ def grow_table(
     raise CommitConflictError(
         f"the table {target.database}.{target.table} is being changed by too many writers at once"
     )
+
+
+def declare_attribute(catalog: Catalog, target: TableTarget, primary_key: str, name: str) -> bool:
+    """Make an attribute before there is a value of it, and the table where there is none.
+
+    Returns
+    -------
+    bool
+        Whether it was not there.
+
+    Raises
+    ------
+    InvalidAttributeError, CommitConflictError, SchemaConflictError
+        See `grow_table` and `create_keyed_table`.
+    """
+    table = create_keyed_table(catalog, target, primary_key)
+    if name in {primary_key, CREATED, UPDATED, *Layout.of(table).attributes}:
+        return False
+    grow_table(catalog, target, table, {name: ()})
+    return True
 
 
 def drop_attribute(catalog: Catalog, target: TableTarget, name: str) -> bool:
@@ -297,10 +343,14 @@ def _load_or_create(catalog: Catalog, target: TableTarget, primary_key: str) -> 
 
 
 def _missing(
-    schema: Schema, layout: Layout, needs: Mapping[str, Sequence[Kind]], spaces: Sequence[KeySpace]
+    schema: Schema,
+    layout: Layout,
+    replaced: Sequence[str],
+    needs: Mapping[str, Sequence[Kind]],
+    spaces: Sequence[KeySpace],
 ) -> dict[str, tuple[IcebergType, str]]:
     """Name the columns to add, each with its type and its comment."""
-    taken = {field.name.casefold() for field in schema.fields}
+    taken = {field.name.casefold() for field in schema.fields if field.name not in replaced}
     added: dict[str, tuple[IcebergType, str]] = {}
 
     def add(attribute: str, what: str, wished: str) -> None:
@@ -319,11 +369,10 @@ def _missing(
             )
     for name, kinds in needs.items():
         attribute = layout.attributes.get(name)
-        if attribute is None:
+        if attribute is None or (attribute.declared and kinds):
             check_name(name)
-            main = kinds[0] if kinds else Kind.TEXT
-            attribute = Attribute(name, main, name)
-            add(name, main, name)
+            attribute = Attribute(name, kinds[0] if kinds else Kind.TEXT, name, declared=not kinds)
+            add(name, kinds[0] if kinds else _DECLARED, name)
         if not attribute.holds(kinds):
             add(name, _ANY, f"{name}__any"[:NAME_LIMIT])
     return added

@@ -20,6 +20,7 @@ from pyiceberg.types import IcebergType
 from jobruns.transform import Transform
 from jobruns_data.aws import glue_client, retrying
 from jobruns_data.errors import CommitConflictError, SchemaConflictError
+from jobruns_data.s3_io import bucket_and_key
 from jobruns_data.schema import iceberg_schema, iceberg_type, partition_spec, widenings
 
 __all__ = ["NEW_TABLE_PROPERTIES", "TableTarget", "ensure_table", "load_table", "open_catalog"]
@@ -59,6 +60,20 @@ class TableTarget:
     def run_prefix(self, run_id: str) -> str:
         """Return the place of a run's data files, so that its leftovers can be found: ``s3://…/data/<run_id>/``."""
         return f"{self.location.rstrip('/')}/data/{run_id}/"
+
+    def own_prefix(self) -> tuple[str, str]:
+        """Return the bucket and the prefix below which all files are the table's, which may be deleted.
+
+        Raises
+        ------
+        ValueError
+            Others may have theirs there.
+        """
+        bucket, prefix = bucket_and_key(self.location.rstrip("/"))
+        if prefix.rpartition("/")[2] != self.table:
+            raise ValueError(f"{self.location} does not end in the table's name: it may be shared with others")
+        # The slash keeps tables apart whose names begin alike.
+        return bucket, f"{prefix}/"
 
 
 def open_catalog(lake_bucket: str) -> Catalog:

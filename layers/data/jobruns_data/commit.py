@@ -18,6 +18,7 @@ from jobruns_data.catalog import TableTarget, load_table
 from jobruns_data.changes import ATTEMPTS, change_table, find_snapshot, send_once
 from jobruns_data.errors import UncommittableError
 from jobruns_data.s3_io import bucket_and_key, delete_keys, list_keys
+from jobruns_data.stored import stored_files
 from jobruns_data.units import UnitResult, WrittenFile
 
 __all__ = ["RUN_ID_PROPERTY", "CommitOutcome", "commit_run", "discard_run", "find_commit"]
@@ -98,14 +99,28 @@ def commit_run(
 
 
 def discard_run(catalog: Catalog, target: TableTarget, run_id: str) -> int:
-    """Delete the data files of a run that will not be committed; those of a committed one stay.
+    """Delete the data files of a run that are not the table's, when nothing of the run is at work any more.
+
+    Of one that will not be committed these are all, of one that is they are those that killed attempts left.
 
     Returns
     -------
     int
         Files deleted.
     """
-    return _delete_unreferenced(catalog, target, run_id)
+    client = s3_client()
+    bucket, prefix = bucket_and_key(target.run_prefix(run_id))
+    used: set[str] | None = None
+    deleted = 0
+    for keys in list_keys(client, bucket, prefix):
+        if used is None:
+            try:
+                used = _used_files(load_table(catalog, target), run_id)
+            except NoSuchTableError:
+                return 0  # it was dropped, and its files go with it
+        leftovers = [key for key in keys if f"s3://{bucket}/{key}" not in used]
+        deleted += len(leftovers) - delete_keys(client, bucket, leftovers)
+    return deleted
 
 
 def _data_files(results: Iterable[UnitResult], prefix: str) -> list[WrittenFile]:
@@ -157,7 +172,7 @@ def _outcome(snapshot: Snapshot, *, already: bool) -> CommitOutcome:
 def _delete_leftovers(catalog: Catalog, target: TableTarget, run_id: str) -> None:
     """Tidy up behind a commit; a failure here must not make the commit look failed."""
     try:
-        deleted = _delete_unreferenced(catalog, target, run_id)
+        deleted = discard_run(catalog, target, run_id)
     except (ClientError, BotoCoreError, OSError) as error:
         _log.warning("leftovers of run %s stay: %s", run_id, error)
     else:
@@ -165,25 +180,12 @@ def _delete_leftovers(catalog: Catalog, target: TableTarget, run_id: str) -> Non
             _log.info("deleted %d leftovers of run %s", deleted, run_id)
 
 
-def _delete_unreferenced(catalog: Catalog, target: TableTarget, run_id: str) -> int:
+def _used_files(table: Table, run_id: str) -> set[str]:
     # What the snapshot says counts, not what the caller believes: a unit's result may have been written again since.
-    try:
-        referenced = _referenced(load_table(catalog, target), run_id)
-    except NoSuchTableError:
-        referenced = set()
-    client = s3_client()
-    bucket, prefix = bucket_and_key(target.run_prefix(run_id))
-    deleted = 0
-    for keys in list_keys(client, bucket, prefix):
-        leftovers = [key for key in keys if f"s3://{bucket}/{key}" not in referenced]
-        deleted += len(leftovers) - delete_keys(client, bucket, leftovers)
-    return deleted
-
-
-def _referenced(table: Table, run_id: str) -> set[str]:
     snapshot = _snapshot_of(table, run_id)
     if snapshot is None:
-        return set()
+        # A table with a primary key lets old snapshots go, and what the run has written may still be in it.
+        return {file.path for file in stored_files(table)}
     return {
         entry.data_file.file_path
         for manifest in snapshot.manifests(table.io)

@@ -21,7 +21,17 @@ import pyarrow.compute as pc
 
 from jobruns_data.kinds import NUMBER_PATTERN, compact_json
 
-__all__ = ["KeySpace", "KeyValue", "Keys", "generated_keys", "key_values", "keys_of_texts", "keys_of_values"]
+__all__ = [
+    "KeySpace",
+    "KeyValue",
+    "Keys",
+    "generated_keys",
+    "key_token",
+    "key_values",
+    "keys_of_texts",
+    "keys_of_values",
+    "named",
+]
 
 KeyValue = int | float | str | bool
 
@@ -92,6 +102,18 @@ def key_values(space: KeySpace, array: pa.Array) -> list[KeyValue | None]:
     if space is KeySpace.NUMBERS:
         return stored
     return [json.loads(text) if text is not None and _IS_JSON_LIKE.fullmatch(text) else text for text in stored]
+
+
+def named(keys: Keys) -> list[KeyValue | None]:
+    """Give keys as JSON has them, in their order."""
+    numbers = key_values(KeySpace.NUMBERS, keys.numbers)
+    texts = key_values(KeySpace.TEXTS, keys.texts)
+    return [text if number is None else number for number, text in zip(numbers, texts, strict=True)]
+
+
+def key_token(key: KeyValue | None) -> tuple[str, KeyValue | None]:
+    """Tell keys apart that Python takes for the same: true and 1."""
+    return ("bool" if isinstance(key, bool) else "", key)
 
 
 def generated_keys(run_id: str, first: int, count: int) -> pa.Array:

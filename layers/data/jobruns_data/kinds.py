@@ -23,6 +23,7 @@ __all__ = [
     "any_texts",
     "compact_json",
     "kinds_by_weight",
+    "other_values",
     "python_values",
     "type_texts",
     "type_values",
@@ -137,6 +138,17 @@ def python_values(kind: Kind, array: pa.Array) -> list[Any]:
         return [None if text is None else json.loads(text) for text in array.to_pylist()]
     values: list[Any] = array.to_pylist()
     return values
+
+
+def other_values(values: Values, others: pa.Array) -> dict[Kind, pa.Array]:
+    """Add values that are written as JSON, in rows where there is no value yet."""
+    if others.null_count == len(others):
+        return dict(values)
+    added = type_values([None if text is None else json.loads(text) for text in others.to_pylist()])
+    return {
+        **values,
+        **{kind: pc.coalesce(values[kind], array) if kind in values else array for kind, array in added.items()},
+    }
 
 
 def compact_json(value: object) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
 import pyarrow as pa
@@ -18,17 +17,18 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
+from jobruns.operation import WriteAction
 from jobruns_data.attributes import CREATED, UPDATED, Layout, grow_table
 from jobruns_data.catalog import TableTarget
 from jobruns_data.errors import UncommittableError
 from jobruns_data.incoming import Incoming
-from jobruns_data.keys import Keys, KeySpace, KeyValue, generated_keys, key_values
+from jobruns_data.keys import Keys, KeySpace, KeyValue, generated_keys, key_token, key_values, named
 from jobruns_data.kinds import Kind, kinds_by_weight
 from jobruns_data.payload import CHUNK_ROWS, GIVEN, KEY, TIMES, Chunk, Payload, key_range
 from jobruns_data.placing import FileWriter, Plan
 from jobruns_data.stored import StoredFile, stored_files
 
-__all__ = ["Merge", "WriteAction", "key_token", "named"]
+__all__ = ["Merge"]
 
 _FILE_BYTES: Final = 32 << 20
 _SPARSE: Final = 16  # rows of a file for each that comes, above which its keys are looked at first
@@ -36,14 +36,6 @@ _SMALL_ROWS: Final = 16_384
 _SMALL_FILES: Final = 8
 _RELEASED_FILES: Final = 4
 _TAKEN_ALONG_ROWS: Final = 65_536
-
-
-class WriteAction(StrEnum):
-    """What becomes of rows whose key exists, and of those whose key does not."""
-
-    INSERT = "insert"
-    UPDATE = "update"
-    UPSERT = "upsert"
 
 
 @dataclass(slots=True)
@@ -154,8 +146,9 @@ class Merge:
         self._grow(needs, spaces)
         columns: dict[str, pa.Array] = {}
         for name, values in rows.values.items():
-            if name in self._layout.attributes:
-                columns.update(self._layout.attributes[name].encode(values, rows.rows))
+            found = self._layout.attributes.get(name)
+            if found is not None and not found.declared:  # its column may get another type yet
+                columns.update(found.encode(values, rows.rows))
         for name, given in (rows.given or {}).items():
             columns[GIVEN + name] = given
         for space in spaces:
@@ -257,7 +250,7 @@ class Merge:
         coming = sum(len(keys) for _, _, keys in _keys_between(payload, low, high))
         inserting = self._action is WriteAction.INSERT
         if coming and (inserting or coming * _SPARSE < file.rows):
-            keys = _whole(file.column_where(column, lambda least, most: _any_between(payload, least, most)))
+            keys = _whole(file.column_where(column, lambda least, most: any(_keys_between(payload, least, most))))
             for ordinal, start, some in _keys_between(payload, low, high):
                 hit = pc.is_in(some, value_set=keys)
                 if pc.any(hit).as_py():
@@ -381,18 +374,6 @@ class Merge:
         )
 
 
-def named(keys: Keys) -> list[KeyValue | None]:
-    """Give keys as JSON has them, in their order."""
-    numbers = key_values(KeySpace.NUMBERS, keys.numbers)
-    texts = key_values(KeySpace.TEXTS, keys.texts)
-    return [text if number is None else number for number, text in zip(numbers, texts, strict=True)]
-
-
-def key_token(key: KeyValue | None) -> tuple[str, KeyValue | None]:
-    """Tell keys apart that Python takes for the same: true and 1."""
-    return ("bool" if isinstance(key, bool) else "", key)
-
-
 def _keys_between(payload: Payload, low: Any, high: Any) -> Iterator[tuple[int, int, pa.Array]]:
     """Give the keys from ``low`` to ``high``, both included, with their chunk and their place in it."""
     for chunk in payload.chunks_between(low, high):
@@ -400,10 +381,6 @@ def _keys_between(payload: Payload, low: Any, high: Any) -> Iterator[tuple[int, 
         start, end = key_range(keys, low, high, with_high=True)
         if start < end:
             yield chunk.ordinal, start, _whole(keys.slice(start, end - start))
-
-
-def _any_between(payload: Payload, low: Any, high: Any) -> bool:
-    return any(True for _ in _keys_between(payload, low, high))
 
 
 def _whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -21,16 +21,12 @@ from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import ExpireSnapshots, _ManifestMergeManager, _OverwriteFiles
 
 from jobruns_data.changes import send_once
+from jobruns_data.history import SWEPT_PROPERTY, find_expired, is_sweep_due
 
 __all__ = ["FileWriter", "Plan", "replace_files"]
 
 _MANIFESTS: Final = 24
 _MANIFEST_BYTES: Final = 8 << 20
-_SNAPSHOTS: Final = 200
-_SNAPSHOTS_KEPT: Final = 100
-_KEPT_SECONDS: Final = 6 * 3600
-"""As long as a run may look for what it has committed."""
-
 _UNDER_WAY: Final = 2
 
 
@@ -143,11 +139,15 @@ class _Replace(_OverwriteFiles):  # type: ignore[misc]  # mypy does not follow P
 
 def replace_files(
     table: Table, properties: Mapping[str, str], removed: Collection[DataFile], added: Iterable[DataFile]
-) -> None:
+) -> bool:
     """Commit once: files leave the table and others come. Nothing is tried again.
 
-    The oldest snapshots go with it when there are many: each makes every later commit slower, by 0.4 ms. Their files
-    stay.
+    Old snapshots go with it, see `jobruns_data.history`. Their files stay.
+
+    Returns
+    -------
+    bool
+        Whether the table is to be swept, see `jobruns_data.sweeping`; once it has been said it is not due for a while.
 
     Raises
     ------
@@ -157,6 +157,8 @@ def replace_files(
         It may have been done or not.
     """
     send_once(table)
+    now = time.time()
+    sweep = is_sweep_due(table, now)
     operation = Operation.OVERWRITE if removed else Operation.APPEND
     with _Transaction(table) as transaction:
         arguments: dict[str, Any] = {
@@ -170,14 +172,8 @@ def replace_files(
                 change.delete_data_file(file)
             for file in added:
                 change.append_data_file(file)
-        if expired := _expired(table):
+        if expired := find_expired(table, now):
             ExpireSnapshots(transaction).by_ids(expired).commit()
-
-
-def _expired(table: Table) -> list[int]:
-    snapshots = sorted(table.metadata.snapshots, key=lambda snapshot: snapshot.timestamp_ms)
-    if len(snapshots) < _SNAPSHOTS:
-        return []
-    current = table.metadata.current_snapshot_id
-    before = (time.time() - _KEPT_SECONDS) * 1000
-    return [s.snapshot_id for s in snapshots[:-_SNAPSHOTS_KEPT] if s.timestamp_ms < before and s.snapshot_id != current]
+        if sweep:
+            transaction.set_properties({SWEPT_PROPERTY: str(int(now * 1000))})
+    return sweep

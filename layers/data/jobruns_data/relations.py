@@ -1,8 +1,10 @@
 """Rows of a table with a primary key as a relation that SQL can be asked of: a column for each attribute.
 
 A column whose values are of one kind has the type of that kind. Where they are of several, or JSON, it is a union, the
-same one in all tables, so that every value is given back as what it is, and columns can be compared. The two times are
-numbers of milliseconds.
+same one in all tables, so that every value is given back as what it is, and columns can be compared. Such a column can
+be selected, compared with values (a number equals no text), sorted by, counted and grouped by. For arithmetic, ``SUM``
+or ``LIKE`` it has to be cast, at first to a text: ``TRY_CAST(CAST(x AS VARCHAR) AS DOUBLE)``. The two times are numbers
+of milliseconds.
 """
 
 from __future__ import annotations
@@ -13,12 +15,17 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.table import Table
 
+from jobruns.operation import Condition, Group
 from jobruns_data.attributes import CREATED, UPDATED, Layout
 from jobruns_data.keys import KeySpace, key_values
 from jobruns_data.kinds import ARROW_TYPES, Kind, type_values
+from jobruns_data.narrowing import narrow_scan
 from jobruns_data.records import columns_of
+from jobruns_data.scanning import scan_rows
 
 __all__ = ["JSON_MEMBER", "empty_relation", "read_relation"]
 
@@ -39,7 +46,11 @@ _UNION: Final[dict[str, pa.DataType]] = {
 
 
 def read_relation(
-    table: Table, attributes: Collection[str] | None, needed: Callable[[str], bool], take: Callable[[int], None]
+    table: Table,
+    attributes: Collection[str] | None,
+    needed: Callable[[str], bool],
+    take: Callable[[int], None],
+    conditions: Sequence[Condition | Group] = (),
 ) -> pa.Table:
     """Read the rows of a table, in the order that ``SELECT *`` has: the key, the two times, the others by name.
 
@@ -53,17 +64,22 @@ def read_relation(
         Says of an attribute whether its values have to be read.
     take : callable
         Called with the bytes of each part that is read, to stop by an error when there are too many.
+    conditions : sequence of Condition or Group
+        Rows that do not meet all of them may be left out, which is done where no column gets another type by it.
     """
     layout = Layout.of(table)
     known = [layout.primary_key, CREATED, UPDATED, *sorted(layout.attributes)]
     names = [name for name in known if (attributes is None or name in attributes) and needed(name)]
+    row_filter: BooleanExpression = AlwaysTrue()
+    if conditions:
+        layout, row_filter = narrow_scan(table, layout, names, conditions)
     columns = columns_of(layout, names) or [CREATED]  # somebody may count the rows
-    reader = table.scan(selected_fields=tuple(columns)).to_arrow_batch_reader()
-    batches = []
-    for batch in reader:
-        take(batch.nbytes)
-        batches.append(batch)
-    rows = pa.Table.from_batches(batches, reader.schema).combine_chunks()
+    parts = []
+    for part in scan_rows(table, row_filter, columns):
+        take(part.nbytes)
+        parts.append(part)
+    empty = schema_to_pyarrow(table.schema().select(*columns), include_field_ids=False).empty_table()
+    rows = (pa.concat_tables(parts) if parts else empty).combine_chunks()
     if not names:
         return rows.select([CREATED])
     return pa.table([_column(layout, rows, name) for name in names], names=names)
@@ -120,7 +136,7 @@ def _with_values(members: dict[str, pa.Array], values: Sequence[Any]) -> dict[st
 
 def _united(members: dict[str, pa.Array], rows: int) -> pa.Array:
     occurring = {name: array for name, array in members.items() if array.null_count < len(array)}
-    if len(occurring) <= 1 and JSON_MEMBER not in occurring:
+    if len(occurring) <= 1 and JSON_MEMBER not in members:
         for array in (*occurring.values(), *members.values()):
             return array
         return pa.nulls(rows, pa.string())

@@ -15,7 +15,7 @@ from jobruns_data.aws import retrying, s3_client
 from jobruns_data.catalog import TableTarget, load_table
 from jobruns_data.changes import change_table, find_snapshot, send_once
 from jobruns_data.errors import UnfinishedError
-from jobruns_data.s3_io import bucket_and_key, delete_keys, list_keys
+from jobruns_data.s3_io import delete_keys, list_keys
 
 __all__ = ["OPERATION_PROPERTY", "drop_database", "drop_table", "purge_table", "truncate_table"]
 
@@ -117,13 +117,10 @@ def purge_table(catalog: Catalog, target: TableTarget, seconds: float) -> int:
     """
     until = time.monotonic() + seconds
     drop_table(catalog, target)
-    bucket, prefix = bucket_and_key(target.location)
-    if prefix.rstrip("/").rpartition("/")[2] != target.table:
-        raise ValueError(f"{target.location} does not end in the table's name: it may be shared with others")
+    bucket, prefix = target.own_prefix()
     deleted = left = 0
     client = s3_client()
-    # The slash keeps tables apart whose names begin alike.
-    for keys in list_keys(client, bucket, f"{prefix.rstrip('/')}/"):
+    for keys in list_keys(client, bucket, prefix):
         if time.monotonic() > until:
             raise UnfinishedError(f"{deleted} files of {target.location} are deleted, and more are left")
         refused = delete_keys(client, bucket, keys)

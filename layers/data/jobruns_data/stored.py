@@ -20,7 +20,7 @@ from pyiceberg.types import StringType
 from jobruns_data.aws import retrying, s3_client
 from jobruns_data.s3_io import bucket_and_key
 
-__all__ = ["StoredFile", "stored_files"]
+__all__ = ["StoredFile", "filled_columns", "stored_files"]
 
 _WHOLE_BYTES: Final = 2 << 20
 """Files up to this are fetched in one request whatever is wanted of them."""
@@ -32,6 +32,12 @@ _FIELD_ID: Final = b"PARQUET:field_id"
 def stored_files(table: Table, snapshot_id: int | None = None) -> list[StoredFile]:
     """Give the files that a loaded table's rows are in, or were in at a snapshot."""
     return [StoredFile(table, task) for task in table.scan(snapshot_id=snapshot_id).plan_files()]
+
+
+def filled_columns(table: Table) -> set[str]:
+    """Name the columns of a loaded table that have a value in some row, as far as is known."""
+    files = stored_files(table)
+    return {field.name for field in table.schema().fields if not all(file.lacks(field.name) for file in files)}
 
 
 class StoredFile:

@@ -15,7 +15,9 @@ from typing import Final, Self
 import duckdb
 import pyarrow as pa
 
+from jobruns.operation import Condition, Group
 from jobruns_sql.errors import SqlError, SqlExhaustedError, SqlRefusedError
+from jobruns_sql.narrowing import find_conditions
 
 __all__ = ["SqlSession"]
 
@@ -67,14 +69,20 @@ class SqlSession:
         self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
         self._connection.execute(f"CREATE VIEW {_quoted(schema)}.{_quoted(name)} AS SELECT * FROM {given}")  # noqa: S608 - both are quoted
 
-    def select(self, sql: str, *, seconds: float) -> Iterator[pa.RecordBatch]:
-        """Run a query and give its rows as they come.
+    def find_conditions(self, sql: str) -> tuple[str, tuple[Condition | Group, ...]]:
+        """Give the table of a query, and conditions that all rows meet which it can need; before the first query."""
+        return find_conditions(self._connection, sql)
+
+    def select(self, sql: str, *, seconds: float, of_seconds: float | None = None) -> Iterator[pa.RecordBatch]:
+        """Run a query and give its rows as they come; the first part has none, and tells the columns.
 
         Parameters
         ----------
         sql : str
         seconds : float
             After so long, the reading of the rows included, it is stopped.
+        of_seconds : float, optional
+            The limit that is told then, of which some may have been used before.
 
         Raises
         ------
@@ -89,22 +97,25 @@ class SqlSession:
             self._connection.execute("SET lock_configuration = true")
             self._locked = True
         until = time.monotonic() + seconds
+        late = f"the query took longer than {seconds if of_seconds is None else of_seconds:g} s"
         timer = threading.Timer(seconds, self._connection.interrupt)
         timer.daemon = True
         timer.start()
         try:
             relation = self._connection.sql(self._only_select(sql))
-            for batch in relation.to_arrow_reader(_BATCH_ROWS):
+            reader = relation.to_arrow_reader(_BATCH_ROWS)
+            yield pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in reader.schema.types], schema=reader.schema)
+            for batch in reader:
                 yield batch
                 if time.monotonic() > until:
-                    raise SqlExhaustedError(f"the query took longer than {seconds:g} s")
+                    raise SqlExhaustedError(late)
         except duckdb.InterruptException as error:
-            raise SqlExhaustedError(f"the query took longer than {seconds:g} s") from error
+            raise SqlExhaustedError(late) from error
         except duckdb.OutOfMemoryException as error:
             raise SqlExhaustedError("the query needs more memory than there is for it") from error
         except (duckdb.Error, pa.ArrowException) as error:
             if time.monotonic() > until:
-                raise SqlExhaustedError(f"the query took longer than {seconds:g} s") from error
+                raise SqlExhaustedError(late) from error
             raise SqlError(str(error)) from error
         finally:
             timer.cancel()

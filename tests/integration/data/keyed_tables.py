@@ -11,11 +11,12 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog
 
+from jobruns.operation import WriteAction
 from jobruns_data.attributes import Layout, create_keyed_table
 from jobruns_data.catalog import TableTarget, load_table
+from jobruns_data.deleting import DeleteOutcome, delete_before, delete_keys
 from jobruns_data.incoming import incoming_records
-from jobruns_data.keyed import DeleteOutcome, WriteOutcome, delete_before, delete_keys, write_rows
-from jobruns_data.merging import WriteAction
+from jobruns_data.keyed import WriteOutcome, write_rows
 from jobruns_data.records import columns_of, json_records
 
 Record = Mapping[str, Any]

@@ -9,13 +9,14 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 
-from jobruns_data import keyed, merging, placing
-from jobruns_data.attributes import create_keyed_table, drop_attribute
+from jobruns.operation import WriteAction
+from jobruns_data import history, keyed_commit, merging, placing
+from jobruns_data.attributes import create_keyed_table, declare_attribute, drop_attribute
 from jobruns_data.catalog import TableTarget, load_table, open_catalog
-from jobruns_data.commit import RUN_ID_PROPERTY
+from jobruns_data.commit import RUN_ID_PROPERTY, discard_run
 from jobruns_data.errors import CommitConflictError, InvalidAttributeError, SchemaConflictError, UncommittableError
 from jobruns_data.incoming import incoming_records
-from jobruns_data.keyed import WriteAction, discard_write, write_rows
+from jobruns_data.keyed import write_rows
 from jobruns_data.removal import drop_table
 from tests.integration.data.keyed_tables import START, KeyedTable, Model, token
 from tests.integration.data.lakes import LAKE, Faults, Lake
@@ -94,7 +95,7 @@ def test_a_write_killed_halfway_leaves_all_or_nothing_and_can_be_repeated(
     assert table.rows() == before
     assert table.write("upsert", records(2, 3, a="new"), run_id="killed").written == 2
     assert {key[1]: row["a"] for key, row in table.rows().items()} == {1: "old", 2: "new", 3: "new"}
-    discard_write(table.catalog, table.target, "killed")
+    discard_run(table.catalog, table.target, "killed")
     assert {path for path in data_keys(lake, table) if "/killed/" in path} == {
         path for path in live_files(table) if "/killed/" in path
     }
@@ -144,15 +145,15 @@ def test_only_what_the_other_commit_changed_is_done_again(
     table.write("insert", records(*range(40), a=0))
     other = KeyedTable(lake.catalog)
     other.target, other.runs = table.target, 100
-    replace, others = keyed.replace_files, iter([1])
+    replace, others = keyed_commit.replace_files, iter([1])
 
     def commit_between(*told: Any) -> None:
         for _ in others:
-            monkeypatch.setattr(keyed, "replace_files", replace)
+            monkeypatch.setattr(keyed_commit, "replace_files", replace)
             other.write("upsert", records(39, 99, a=1))
         replace(*told)
 
-    monkeypatch.setattr(keyed, "replace_files", commit_between)
+    monkeypatch.setattr(keyed_commit, "replace_files", commit_between)
     outcome = table.write("upsert", records(*range(41), a=2))
     assert (outcome.written, outcome.inserted, outcome.updated) == (41, 1, 40)
     assert {key[1]: row["a"] for key, row in table.rows().items()} == {**dict.fromkeys(range(41), 2), 99: 1}
@@ -167,7 +168,7 @@ def test_a_write_that_always_loses_says_so_and_leaves_no_file(
     def lose(*told: Any) -> None:
         raise CommitFailedException("another was faster")
 
-    monkeypatch.setattr(keyed, "replace_files", lose)
+    monkeypatch.setattr(keyed_commit, "replace_files", lose)
     with pytest.raises(CommitConflictError):
         table.write("insert", records(1), attempts=2)
     assert data_keys(lake, table) == set()
@@ -198,12 +199,12 @@ def test_small_operations_do_not_make_ever_more_files_and_manifests(
 
 
 def test_old_snapshots_go_when_there_are_many(table: KeyedTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(placing, "_SNAPSHOTS", 4)
-    monkeypatch.setattr(placing, "_SNAPSHOTS_KEPT", 2)
+    monkeypatch.setattr(history, "_SNAPSHOTS", 4)
+    monkeypatch.setattr(history, "_SNAPSHOTS_KEPT", 2)
     for number in range(5):
         table.write("upsert", records(number % 2, a=number))
     assert len(runs(table)) == 5, "a run may still look for them"
-    monkeypatch.setattr(placing, "_KEPT_SECONDS", -1)
+    monkeypatch.setattr(history, "_KEPT_SECONDS", -1)
     table.write("upsert", records(2, a=5))
     assert runs(table) == ["run-4", "run-5", "run-6"]
     assert {key[1]: row["a"] for key, row in table.rows().items()} == {0: 4, 1: 3, 2: 5}
@@ -213,14 +214,14 @@ def test_discarding_a_run_whose_snapshot_is_gone_keeps_its_rows(
     table: KeyedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"_SNAPSHOTS": 2, "_SNAPSHOTS_KEPT": 1, "_KEPT_SECONDS": -1}.items():
-        monkeypatch.setattr(placing, name, value)
+        monkeypatch.setattr(history, name, value)
     for number in range(4):
         table.write("insert", records(number))
     assert "run-1" not in runs(table)
-    assert [discard_write(table.catalog, table.target, f"run-{number}") for number in range(1, 6)] == [0] * 5
+    assert [discard_run(table.catalog, table.target, f"run-{number}") for number in range(1, 6)] == [0] * 5
     assert len(table.rows()) == 4
     drop_table(table.catalog, table.target)
-    assert discard_write(table.catalog, table.target, "run-1") == 0
+    assert discard_run(table.catalog, table.target, "run-1") == 0
 
 
 def test_rows_without_a_key_get_one_and_an_update_skips_them(table: KeyedTable) -> None:
@@ -248,6 +249,31 @@ def test_an_attribute_that_was_dropped_comes_back_empty(table: KeyedTable) -> No
     for name in ("id", "__createdtime__"):
         with pytest.raises(InvalidAttributeError):
             drop_attribute(table.catalog, table.target, name)
+
+
+@pytest.mark.parametrize("values", [[None, 5], [None, "x", 5], [None, None], [True, None]])
+def test_an_attribute_that_was_declared_gets_its_kind_when_its_first_value_comes(
+    table: KeyedTable, values: list[Any]
+) -> None:
+    assert declare_attribute(table.catalog, table.target, "id", "a") is True
+    assert declare_attribute(table.catalog, table.target, "id", "a") is False
+    table.write("insert", [{"id": 0, "a": None}])
+    parts = [part for i, value in enumerate(values) for part in incoming_records([{"id": i, "a": value}], "id")]
+    write_rows(table.catalog, table.target, WriteAction.UPSERT, parts, run_id="parts", at=table.now)
+    assert [table.rows()[token(i)].get("a") for i in range(len(values))] == values
+
+
+def test_an_attribute_that_was_declared_may_get_its_kind_from_another_writer(table: KeyedTable) -> None:
+    declare_attribute(table.catalog, table.target, "id", "a")
+    other = KeyedTable(table.catalog)
+    other.target, other.runs = table.target, 100
+
+    def rows() -> Any:
+        yield from incoming_records(records(1, 2, a=None), "id")
+        other.write("insert", records(2, 3, a=7))
+
+    write_rows(table.catalog, table.target, WriteAction.UPSERT, rows(), run_id="r", at=START)
+    assert {key[1]: row.get("a") for key, row in table.rows().items()} == {1: None, 2: None, 3: 7}
 
 
 @pytest.mark.parametrize("name", ["a/b", "a`b", "x" * 251, "", "a\nb"])

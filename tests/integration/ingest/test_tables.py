@@ -69,6 +69,11 @@ def test_a_table_that_was_never_loaded_has_nothing_to_truncate(stack: Stack) -> 
     assert json.loads(stack.functions.call(sample)["Payload"].read()) == {"data_files": 0}
 
 
+def test_a_table_that_is_not_there_has_nothing_to_be_swept(stack: Stack) -> None:
+    sample = json.loads((EVENTS / "tables_sweep.json").read_bytes())
+    assert json.loads(stack.functions.call(sample)["Payload"].read()) == {"files": 0}
+
+
 def test_a_load_that_commits_after_the_truncation_keeps_its_rows_and_a_run_is_not_repeated(stack: Stack) -> None:
     from ingest import commit, index
     from ingest import list as list_files

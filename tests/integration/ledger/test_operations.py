@@ -115,9 +115,19 @@ def test_a_file_has_to_be_there_and_of_the_org(ports: Ports, admin: Principal, t
             start_operation(ports, admin, load(table, FileSource(path=path)), table, REQUEST)
 
 
-def test_what_follows_the_path_of_a_url_is_not_told(ports: Ports, admin: Principal, table: Table) -> None:
-    source = UrlSource(url="https://host/rows.csv?signature=abc#x")
-    assert start_operation(ports, admin, load(table, source), table, REQUEST).source == "https://host/rows.csv"
+@pytest.mark.parametrize("url", ["https://host/rows.csv?signature=hush#x", "https://me:hush@host/rows.csv"])
+def test_what_may_be_secret_of_a_url_is_handed_over_and_not_told(
+    ports: Ports, admin: Principal, table: Table, records: RecordingRecords, url: str
+) -> None:
+    run = start_operation(ports, admin, load(table, UrlSource(url=url)), table, REQUEST)
+    assert (run.source, run.heartbeat_seconds) == ("https://host/rows.csv", BEAT_LIMIT_SECONDS)
+    assert records.handed_over == [(run.run_id, {"headers": {}, "url": url})]
+    headers = OperationRequest(door="test", credentials=CallerCredentials.model_validate({"headers": {"A": "b"}}))
+    start_operation(ports, admin, load(table, UrlSource(url=url)), table, headers)
+    assert records.handed_over[-1][1] == {"headers": {"A": "b"}, "url": url}
+    assert "hush" not in f"{run.model_dump_json()} {held(ports)}"
+    plain = start_operation(ports, admin, load(table, UrlSource(url="https://host/rows.csv")), table, REQUEST)
+    assert (plain.heartbeat_seconds, len(records.handed_over)) == (None, 2)
 
 
 def test_credentials_go_to_the_function_and_not_into_the_run(

@@ -1,18 +1,22 @@
 """Files of exports: complete or not there, in parts where they are large."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from jobruns.operation import Condition, FileTarget, RowFormat, S3Object, TableQuery, WriteAction
+from jobruns.operation import Condition, FileTarget, Order, RowFormat, S3Object, TableQuery, WriteAction
 from jobruns.run import Run, RunState
 from jobruns.service.operations import OperationRequest, start_export
 from jobruns.service.records import write_records
 from jobruns.table import Table
-from operations import exports
+from operations import exports, parquet
 from operations.exports import upload
+from operations.parquet import write_parquet_file
 from tests.integration.operations.conftest import LANDING, ORG, REQUEST, Stack, client
 
 
@@ -48,6 +52,54 @@ def test_rows_are_written_by_name_and_in_the_order_that_is_asked_for(stack: Stac
     )
 
 
+def test_a_parquet_file_has_types_and_what_is_of_several_kinds_as_json(stack: Stack, table: Table) -> None:
+    records = [
+        {"id": 4, "z": -2, "mixed": 1, "on": True},
+        {"id": 5, "mixed": "one", "on": None},
+        {"id": 6, "mixed": "1"},
+    ]
+    write_records(stack.ports, stack.admin, table, WriteAction.INSERT, records)
+    query = TableQuery(order=(Order(attribute="id"),))
+    run = export(stack, table, query, RowFormat.PARQUET, "dogs.parquet")
+    assert (run.state, run.metrics["rows_written"]) == (RunState.SUCCEEDED, 6)
+    found = pq.read_table(io.BytesIO(written("dogs.parquet")))
+    times = pa.timestamp("us", tz="UTC")
+    assert dict(zip(found.schema.names, found.schema.types, strict=True)) == {
+        "id": pa.int64(), "__createdtime__": times, "__updatedtime__": times, "a": pa.string(), "b": pa.string(),
+        "mixed": pa.string(), "on": pa.bool_(), "z": pa.float64(),
+    }  # fmt: skip
+    assert found["id"].to_pylist() == [1, 2, 3, 4, 5, 6]
+    assert found["z"].to_pylist() == [None, 1.5, None, -2, None, None]
+    assert found["a"].to_pylist()[:2] == [None, 'say "hi"']
+    assert found["b"].to_pylist()[2] == '[1,{"c":true}]'
+    assert found["mixed"].to_pylist()[3:] == ["1", '"one"', '"1"']
+    assert found["__createdtime__"].null_count == 0
+
+
+def test_keys_of_both_kinds_are_texts_in_a_parquet_file_and_dates_are_dates(stack: Stack) -> None:
+    table = stack.table()
+    stack.operate(stack.load(table, b"id,at\nx,2026-01-02T03:04:05.678Z\n7,2026-01-02T00:00:00Z\n"))
+    run = export(stack, table, TableQuery(keys=(7, "x"), attributes=("id", "at")), RowFormat.PARQUET, "keys")
+    assert run.metrics["rows_written"] == 2
+    found = pq.read_table(io.BytesIO(written("keys")))
+    assert found["id"].to_pylist() == ["7", "x"]
+    assert [at.isoformat() for at in found["at"].to_pylist()] == [
+        "2026-01-02T00:00:00+00:00",
+        "2026-01-02T03:04:05.678000+00:00",
+    ]
+
+
+def test_row_groups_of_a_parquet_file_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 100)
+    parts = [pa.table({"a": pa.array(range(at, at + 30))}) for at in range(0, 1000, 30)]
+    pieces = list(write_parquet_file(parts))
+    assert len(pieces) > 7, "nothing waits for the end"
+    file = pq.ParquetFile(io.BytesIO(b"".join(pieces)))
+    sizes = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
+    assert max(sizes) <= 100
+    assert file.read()["a"].to_pylist() == list(range(sum(sizes)))
+
+
 def test_all_attributes_are_the_key_the_times_and_the_others_by_name(stack: Stack, table: Table) -> None:
     query = TableQuery(conditions=(Condition(attribute="id", value=2),))
     export(stack, table, query, RowFormat.CSV, "all.csv")
@@ -61,6 +113,9 @@ def test_no_rows_are_an_empty_array_or_an_empty_file(stack: Stack) -> None:
     for form, content in ((RowFormat.JSON, b"[]"), (RowFormat.CSV, b"")):
         assert export(stack, cats, TableQuery(), form, "none").state == "SUCCEEDED"
         assert written("none") == content
+    export(stack, cats, TableQuery(attributes=("id", "a")), RowFormat.PARQUET, "none")
+    found = pq.read_table(io.BytesIO(written("none")))
+    assert (found.num_rows, found.schema.names) == (0, ["id", "a"])
 
 
 def test_an_attribute_that_is_not_there_fails_the_export_by_name(stack: Stack, table: Table) -> None:

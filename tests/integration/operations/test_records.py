@@ -1,16 +1,20 @@
 """Rows for whoever waits: once, refused in words, or not now."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from jobruns.access import Role
-from jobruns.errors import AccessDeniedError, InvalidInputError, NotFoundError, StaleWriteError, UnavailableError
+from jobruns.errors import (
+    AccessDeniedError,
+    InvalidInputError,
+    MissingRightsError,
+    StaleWriteError,
+    UnavailableError,
+)
 from jobruns.grants import Grants, Right, TableGrant
-from jobruns.operation import Comparator, Condition, TableQuery, WriteAction
+from jobruns.operation import Comparator, Condition, Group, Order, TableQuery, WriteAction
 from jobruns.service.records import (
     delete_records,
     describe_records,
@@ -19,9 +23,7 @@ from jobruns.service.records import (
     write_records,
 )
 from operations import records
-from tests.integration.operations.conftest import Stack, call
-
-EVENTS = Path(__file__).parents[3] / "events" / "operations"
+from tests.integration.operations.conftest import Stack
 
 
 def refusal(code: str) -> ClientError:
@@ -118,8 +120,46 @@ def test_every_comparison_is_one_that_the_engine_has(stack: Stack, comparator: C
     query = TableQuery(attributes=("id",), conditions=(condition,))
     found = sorted(row["id"] for row in search_records(stack.ports, stack.admin, table, query))
     expected = {Comparator.GREATER_THAN: [2], Comparator.GREATER_THAN_EQUAL: [1, 2], Comparator.LESS_THAN: [0]}
-    expected |= {Comparator.LESS_THAN_EQUAL: [0, 1]}
+    expected |= {Comparator.LESS_THAN_EQUAL: [0, 1], Comparator.NOT_EQUAL: [0, 2]}
     assert found == expected.get(comparator, [1])
+
+
+def test_rows_are_sorted_and_found_by_groups_of_conditions(stack: Stack) -> None:
+    table = stack.table()
+    records = [{"id": i, "a": i % 3, "b": None if i == 4 else i} for i in range(6)]
+    write_records(stack.ports, stack.admin, table, WriteAction.INSERT, records)
+    either = Group(every=False, conditions=(Condition(attribute="a", value=1), Condition(attribute="b", value=5)))
+    query = TableQuery(
+        attributes=("id",),
+        conditions=(either, Condition(attribute="id", comparator=Comparator.GREATER_THAN, value=0)),
+        order=(Order(attribute="a", descending=True), Order(attribute="b")),
+    )
+    assert [row["id"] for row in search_records(stack.ports, stack.admin, table, query)] == [5, 4, 1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        TableQuery(attributes=("id",), order=(Order(attribute="b"),)),
+        TableQuery(attributes=("id",), conditions=(Group(conditions=(Condition(attribute="b", value=1),)),)),
+    ],
+)
+def test_what_may_not_be_read_may_not_be_sorted_or_searched_by(stack: Stack, query: TableQuery) -> None:
+    table = stack.table()
+    write_records(stack.ports, stack.admin, table, WriteAction.INSERT, [{"id": 1, "a": 1, "b": 1}])
+    read = frozenset({Right.READ})
+    grants = Grants(tables={table.project: {table.name: TableGrant(rights=read, attributes={"a": read})}})
+    reader = stack.admin.model_copy(update={"role": Role.READER, "grants": grants})
+    with pytest.raises(MissingRightsError):
+        search_records(stack.ports, reader, table, query)
+
+
+def test_a_search_that_takes_too_long_is_stopped(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = stack.table()
+    write_records(stack.ports, stack.admin, table, WriteAction.INSERT, [{"id": 1}])
+    monkeypatch.setattr("operations.records.SEARCH_SECONDS", 0.0)
+    with pytest.raises(InvalidInputError, match="longer than 0 s"):
+        search_records(stack.ports, stack.admin, table, TableQuery())
 
 
 @pytest.mark.parametrize(
@@ -161,12 +201,3 @@ def test_a_function_that_fails_once_is_asked_again(stack: Stack) -> None:
     stack.functions.answers = [failed] * 3
     with pytest.raises(UnavailableError, match="out of memory"):
         describe_records(stack.ports, stack.admin, table)
-
-
-def test_recorded_events_are_answered(stack: Stack) -> None:
-    read = {path.stem: json.loads(path.read_text()) for path in EVENTS.glob("*.json")}
-    assert read.keys() == {"run", "write", "search"}
-    assert call("run", read["write"])["written_keys"] == [1, 2]
-    assert call("run", read["search"]) == {"rows": [{"id": 1, "name": "Rex"}]}
-    with pytest.raises(NotFoundError):
-        call("run", read["run"])

@@ -108,7 +108,7 @@ def test_files_of_a_write_that_never_was_are_deleted(stack: Stack, monkeypatch: 
         def die(*told: Any) -> Any:
             raise KilledError
 
-        patch.setattr("jobruns_data.keyed.replace_files", die)
+        patch.setattr("jobruns_data.keyed_commit.replace_files", die)
         with pytest.raises(KilledError):
             stack.operate(run)
     assert stack.data_files(table)

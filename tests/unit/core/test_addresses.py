@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobruns.addresses import Destination, ForbiddenAddressError, find_destination, is_public
+from jobruns.addresses import Destination, ForbiddenAddressError, find_destination, is_public, show_url
 
 PUBLIC = "93.184.216.34"
 
@@ -51,6 +51,31 @@ def test_a_name_is_resolved_once_and_its_address_is_kept() -> None:
 def test_urls_are_taken_apart(url: str, authority: str, target: str) -> None:
     found = find_destination(url, resolve_to(PUBLIC))
     assert (found.authority, found.target) == (authority, target)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a.example/@2x.csv", "https://a.example/@2x.csv"),
+        ("http://[::1]:80/x", "http://[::1]:80/x"),
+        ("https://a.example/x?X-Amz-Signature=s3cret", "https://a.example/x"),
+        ("https://a.example?s3cret@x", "https://a.example"),
+        ("https://a.example/x#s3cret", "https://a.example/x"),
+        ("https://me:s3cret@a.example/@2x.csv", "https://a.example/@2x.csv"),
+        ("https://s3cret@[::1]:80/x", "https://[::1]:80/x"),
+        ("https://me:s3/s3cret@a.example:80/x", "https://a.example:80/x"),
+        ("https://me:s3@cret@a.example/x", "https://a.example/x"),
+        ("ftp://me:s3cret@a.example/x", "ftp://a.example/x"),
+    ],
+)
+def test_nothing_that_may_be_secret_is_shown_of_a_url(url: str, shown: str) -> None:
+    assert show_url(url) == shown
+    assert show_url(shown) == shown
+
+
+@given(st.text("abc:.%-[@", max_size=6), st.text("abc/:.%-", max_size=6), st.sampled_from("?#"))
+def test_no_url_shows_a_password_or_a_query(user: str, path: str, mark: str) -> None:
+    assert "SECRET" not in show_url(f"https://{user}:SECRET@a.example/{path}{mark}SECRET")
 
 
 @pytest.mark.parametrize(

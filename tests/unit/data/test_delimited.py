@@ -12,8 +12,8 @@ from jobruns_data import delimited
 from jobruns_data.delimited import read_cells, read_delimited
 from jobruns_data.errors import InvalidAttributeError, UnreadableFileError
 from jobruns_data.incoming import Incoming
+from jobruns_data.keys import named
 from jobruns_data.kinds import python_values
-from jobruns_data.merging import named
 
 
 def cells(data: bytes) -> list[dict[str, Any]]:

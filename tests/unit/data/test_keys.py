@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobruns_data.keys import Keys, KeySpace, generated_keys, keys_of_texts, keys_of_values
-from jobruns_data.merging import key_token, named
+from jobruns_data.keys import Keys, KeySpace, generated_keys, key_token, keys_of_texts, keys_of_values, named
 
 KEYS = st.one_of(
     st.integers(),

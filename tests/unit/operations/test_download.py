@@ -129,7 +129,7 @@ def download(server: Server, path: str, limits: Limits = LIMITS, headers: Mappin
 def refuse(server: Server, path: str, limits: Limits = LIMITS) -> str:
     with pytest.raises(DownloadError) as refusal:
         download(server, path, limits)
-    return refusal.value.message.replace(f"http://{server.host}{path}", "<url>")
+    return refusal.value.message.replace(f"http://{server.host}{path.partition('?')[0]}", "<url>")
 
 
 def test_a_file_comes_in_pieces(server: Server) -> None:
@@ -180,6 +180,32 @@ def test_types_that_are_not(server: Server, content_type: str) -> None:
     shown = content_type.replace("+", " ")
     told = refuse(server, f"/type?{content_type}")
     assert told == f"CSV Load failed from URL: <url>, unsupported content type: {shown}"
+
+
+@pytest.mark.parametrize("path", ["/missing", "/redirect", "/untyped", "/cut"])
+def test_no_message_shows_a_query(server: Server, path: str) -> None:
+    told = refuse(server, f"{path}?X-Amz-Signature=s3cret#s3cret")
+    assert ("<url>" in told, "s3cret" in told) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:s3cret@example.com/x.csv?s3cret",
+        "https://me:s3/s3cret@example.com/x.csv",
+        "https://s3cret@nowhere.example/x.csv",
+        "https://10.0.0.1/x.csv?s3cret",
+        "https://nowhere.example?s3cret",
+        "ftp://me:s3cret@example.com/x.csv",
+    ],
+)
+def test_no_message_shows_who_a_url_is_for(url: str) -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    with pytest.raises(DownloadError) as refusal, open_download(url, {}, LIMITS, resolve=resolve):
+        pass
+    assert "s3cret" not in refusal.value.message
 
 
 def test_no_type_and_packed_content_are_refused(server: Server) -> None:

@@ -58,6 +58,11 @@ class LakeFunction:
         """Have a table taken out of the catalog and its files deleted, in the background."""
         self._tell(_payload("purge", table))
 
+    def sweep(self, database: str, table: str, location: str) -> None:
+        """Have the files deleted that a table has no more, in the background; all names are those of the lake."""
+        place = {"database": database, "table": table, "location": location}
+        self._tell(json.dumps({"action": "sweep", **place}).encode())
+
     def drop_database(self, project: Project) -> None:
         """Have a project's database taken out of the catalog, in the background; one that has any table stays."""
         self._tell(json.dumps({"action": "drop_database", "database": project.database}).encode())

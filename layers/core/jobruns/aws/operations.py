@@ -128,6 +128,10 @@ class OperationRecords:
         """Tell what a table has in it."""
         return TableFacts.model_validate(self._ask("describe", table))
 
+    def create_attribute(self, table: Table, attribute: str) -> bool:
+        """Make an attribute before there is a value of it; gives whether it was not there."""
+        return bool(self._ask("create_attribute", table, attribute=attribute)["created"])
+
     def drop_attribute(self, table: Table, attribute: str) -> bool:
         """Take an attribute and its values out of a table; gives whether it was there."""
         return bool(self._ask("drop_attribute", table, attribute=attribute)["dropped"])

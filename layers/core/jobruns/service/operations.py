@@ -1,10 +1,13 @@
 """Use cases of operations on tables with a primary key: each that takes its time is a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pydantic import SecretStr
+
 from jobruns.access import Principal, system_principal
+from jobruns.addresses import show_url
 from jobruns.errors import AlreadyExistsError, ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from jobruns.file_paths import file_key, no_file
 from jobruns.grants import LOAD_RIGHTS, Need, Right
@@ -97,6 +100,7 @@ def start_operation(
     _require_key(table)
     if isinstance(spec, Load):
         _check_source(ports, table.org, spec, request)
+        spec, request = _take_out_secrets(spec, request)
     return _start(ports, principal, spec, table, request, run_id=request.run_id)
 
 
@@ -232,6 +236,16 @@ def _check_source(ports: Ports, org: str, spec: Load, request: OperationRequest)
             pass  # of what is wrong with it the run tells, which alone may ask
 
 
+def _take_out_secrets(spec: Load, request: OperationRequest) -> tuple[Load, OperationRequest]:
+    """Move a URL that may have a secret in it from what the run is told to what is handed over."""
+    source = spec.source
+    if not isinstance(source, UrlSource) or (shown := show_url(source.url)) == source.url:
+        return spec, request
+    credentials = (request.credentials or CallerCredentials()).model_copy(update={"url": SecretStr(source.url)})
+    told = spec.model_copy(update={"source": UrlSource(url=shown, partial=True)})
+    return told, replace(request, credentials=credentials)
+
+
 def _start(
     ports: Ports,
     principal: Principal,
@@ -275,7 +289,7 @@ def _place(place: InlineSource | FileSource | FileTarget | S3Object | UrlSource)
         case S3Object(bucket=bucket, key=key):
             return f"s3://{bucket}/{key}"
         case UrlSource(url=url):
-            return url.partition("?")[0].partition("#")[0]  # what follows may be a signature
+            return url
     return f"file:{place.path}"
 
 

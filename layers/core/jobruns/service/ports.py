@@ -343,6 +343,15 @@ class Lake(Protocol):
             The wish could not be left now.
         """
 
+    def sweep(self, database: str, table: str, location: str) -> None:
+        """Have the files deleted that a table has no more, in the background; all names are those of the lake.
+
+        Raises
+        ------
+        UnavailableError
+            The wish could not be left now.
+        """
+
     def drop_database(self, project: Project) -> None:
         """Take a project's database out of the catalog, in the background; one that has any table stays.
 
@@ -376,6 +385,9 @@ class Records(Protocol):
 
     def describe(self, table: Table) -> TableFacts:
         """Tell what a table has in it."""
+
+    def create_attribute(self, table: Table, attribute: str) -> bool:
+        """Make an attribute before there is a value of it; gives whether it was not there."""
 
     def drop_attribute(self, table: Table, attribute: str) -> bool:
         """Take an attribute and its values out of a table; gives whether it was there."""

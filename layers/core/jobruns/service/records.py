@@ -110,6 +110,25 @@ def describe_records(ports: Ports, principal: Principal, table: Table) -> TableF
     return facts.model_copy(update={"attributes": tuple(seen)})
 
 
+def create_attribute(ports: Ports, principal: Principal, table: Table, attribute: str) -> bool:
+    """Make an attribute of a table before there is a value of it.
+
+    Returns
+    -------
+    bool
+        Whether it was not there.
+
+    Raises
+    ------
+    AccessDeniedError
+        The caller may not change the tables of the project.
+    InvalidInputError
+        No attribute can have that name.
+    """
+    principal.cleared_to_shape(table.project)
+    return ports.records.create_attribute(table, attribute)
+
+
 def drop_attribute(ports: Ports, principal: Principal, table: Table, attribute: str) -> bool:
     """Take an attribute and its values out of a table.
 
@@ -137,7 +156,7 @@ def narrow_query(ports: Ports, principal: Principal, table: Table, query: TableQ
     MissingRightsError
         The caller may not read the table, or what the query names of it.
     """
-    named = {*(query.attributes or ()), *(condition.attribute for condition in query.conditions)} - set(TIMES)
+    named = query.named_attributes() - set(TIMES)
     principal.require_rights(Need.of(table.project, table.name, Right.READ, attributes=named, key=table.key))
     rights, place = principal.rights, (table.project, table.name)
     if query.attributes is not None or Right.READ in rights.on_attribute(*place, _ANY_OTHER, key=table.key):
