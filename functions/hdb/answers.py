@@ -1,4 +1,8 @@
-"""Answers: what a request gets, as the gateway takes it, and the routes that are no operations."""
+"""Answers: what a request gets, as the gateway takes it, and the routes that are no operations.
+
+The headers ``Server`` and ``server-timing`` of the reference are left out: no client reads them, and this is another
+server.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

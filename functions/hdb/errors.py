@@ -19,6 +19,7 @@
     NotFoundError
     ├── NoDatabaseError          there is no such database
     ├── NoTableError             there is no such table
+    ├── MissingAttributeError    the table has no such attribute, which was to be dropped
     └── NoRoleError              there is no such role
     AlreadyExistsError
     ├── DatabaseExistsError      there is such a database
@@ -163,6 +164,13 @@ class NoTableError(NotFoundError):
 
     def __init__(self, schema: str, table: str) -> None:
         super().__init__(f"Table '{schema}.{table}' does not exist")
+
+
+class MissingAttributeError(NotFoundError):
+    """The table has no such attribute, which was to be dropped."""
+
+    def __init__(self, schema: str, table: str, attribute: str) -> None:
+        super().__init__(f"Attribute '{attribute}' does not exist on '{schema}.{table}'")
 
 
 class NoRoleError(NotFoundError):

@@ -5,10 +5,12 @@ from pydantic import ValidationError
 from hdb import messages
 from hdb.admission import DOOR, Caller
 from hdb.errors import JobRefusedError
-from hdb.exports import Export, Format, LocalPlace
+from hdb.exports import Export, LocalPlace
 from hdb.finding import compose_query
+from hdb.grants import tell_denied
 from hdb.job_records import keep_facts, write_answer_to_start
 from hdb.loading import describe_misfit, open_credentials
+from hdb.places import NoSuchFileError
 from hdb.querying import find_tables
 from hdb.refusals import refuse_job
 from hdb.searches import SqlSearch
@@ -23,13 +25,23 @@ def start_exporting(caller: Caller, name: str, request: Export) -> dict[str, str
     """Start an export, or record a job that has ended with what is wrong with it."""
     try:
         return write_answer_to_start(_start(caller, name, request).run_id)
-    except (InvalidInputError, NotFoundError, AccessDeniedError) as error:
-        return refuse_job(caller, name, error.message, job=EXPORTS)
+    except AccessDeniedError as error:
+        told = tell_denied(error)
+    except (InvalidInputError, NotFoundError) as error:
+        told = error.message
+    return refuse_job(caller, name, told, job=EXPORTS)
 
 
 def _start(caller: Caller, name: str, request: Export) -> Run:
-    if request.format is Format.PARQUET:
-        raise JobRefusedError("exports to Parquet are not served; export to json or csv")
+    try:
+        return _submit(caller, name, request)
+    except NotFoundError as error:
+        if error.field != "path" or not isinstance(request.place, LocalPlace):
+            raise
+        raise NoSuchFileError(request.place.path) from None
+
+
+def _submit(caller: Caller, name: str, request: Export) -> Run:
     region = None if isinstance(request.place, LocalPlace) else request.place.region or caller.settings.aws_region
     kind, target = core.RowFormat(request.format), _target(caller, request)
     asked = OperationRequest(

@@ -6,6 +6,7 @@ sentences, the other begins with the member's name in plain words and separates 
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from hdb.errors import InvalidRequestError
@@ -32,6 +33,14 @@ class Missing:
 MISSING: Final = Missing()
 
 ValueT = TypeVar("ValueT")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table, by the names of the request."""
+
+    schema: str
+    table: str
 
 
 def pick(fields: Mapping[str, Any], names: Sequence[str]) -> Any:
@@ -100,6 +109,14 @@ class Reader:
     def table(self) -> str:
         """Read the name of the table."""
         return self.name(("table",))
+
+    def target(self) -> Target:
+        """Read the names of the database and of the table."""
+        return Target(self.schema(), self.table())
+
+    def plain_target(self) -> Target:
+        """Read the names of the database and of the table, by checks that tell in plain words."""
+        return Target(self.plain_name(SCHEMA, DEFAULT_SCHEMA), self.plain_name(("table",)))
 
     def text(self, name: str) -> str:
         """Read a text that has to be there."""

@@ -1,19 +1,12 @@
 """Finds rows: the searches of requests and of exports as queries on a table."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from hdb.admission import Caller
-from hdb.errors import FailedRequestError, InvalidRequestError
+from hdb.errors import FailedRequestError
 from hdb.messages import unknown_attribute
-from hdb.searches import (
-    Comparator,
-    Condition,
-    ConditionSearch,
-    Group,
-    HashSearch,
-    Junction,
-    ValueSearch,
-)
+from hdb.searches import Condition, ConditionSearch, Group, HashSearch, Junction, Order, ValueSearch
 from hdb.stored_tables import find_table
 from jobruns import operation as core
 from jobruns.errors import NoAttributeError
@@ -39,49 +32,32 @@ def search(caller: Caller, request: TableSearch) -> list[dict[str, Any]]:
 
 
 def compose_query(request: TableSearch) -> core.TableQuery:
-    """Make the query on a table that a search is.
-
-    Raises
-    ------
-    InvalidRequestError
-        It is one that cannot be answered.
-    """
+    """Make the query on a table that a search is."""
     shown = None if "*" in request.attributes else request.attributes
     match request:
         case HashSearch(keys=keys):
             return core.TableQuery(attributes=shown, keys=keys)
         case ValueSearch(condition=condition):
             conditions = () if condition is None else (_translate(condition),)
-            return core.TableQuery(attributes=shown, conditions=conditions)
-    if request.order:
-        raise InvalidRequestError("'sort' is not served: ask for the rows and sort them")
+            return core.TableQuery(attributes=shown, conditions=conditions, order=_sort(request.orders))
     return core.TableQuery(
         attributes=shown,
-        conditions=tuple(map(_translate, _flatten(request.where))),
+        conditions=tuple(map(_translate, request.where.conditions)),
         every=request.where.junction is Junction.AND,
+        order=_sort(request.orders),
         offset=request.offset,
         limit=request.limit,
     )
 
 
-def _flatten(group: Group) -> tuple[Condition, ...]:
-    """Give the conditions of a group; those of groups in it only where they are joined in the same way."""
-    found: list[Condition] = []
-    pending: list[Condition | Group] = list(reversed(group.conditions))
-    while pending:
-        member = pending.pop()
-        if isinstance(member, Condition):
-            found.append(member)
-        elif member.junction is group.junction or len(member.conditions) == 1:
-            pending.extend(reversed(member.conditions))
-        else:
-            raise InvalidRequestError("'conditions' that are joined by both 'and' and 'or' are not served")
-    return tuple(found)
-
-
-def _translate(condition: Condition) -> core.Condition:
-    if condition.comparator is Comparator.NOT_EQUAL:
-        raise InvalidRequestError(f"the comparator '{condition.comparator}' is not served")
+def _translate(condition: Condition | Group) -> core.Condition | core.Group:
+    if isinstance(condition, Group):
+        members = tuple(map(_translate, condition.conditions))
+        return core.Group(conditions=members, every=condition.junction is Junction.AND)
     return core.Condition(
         attribute=condition.attribute, comparator=core.Comparator(condition.comparator), value=condition.value
     )
+
+
+def _sort(orders: Iterable[Order]) -> tuple[core.Order, ...]:
+    return tuple(core.Order(attribute=order.attribute, descending=order.descending) for order in orders)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hdb.errors import MissingRights, NoTableError, RestrictedError
 from hdb.fields import Reader
-from jobruns.errors import MissingRightsError
+from jobruns.errors import AccessDeniedError, MissingRightsError
 from jobruns.grants import NO_RIGHTS, Grants, Missing, Need, Right, Rights, TableGrant, missing
 
 SYSTEM_SCHEMA = "system"
@@ -35,6 +35,12 @@ def require_rights(grants: Grants, needs: Iterable[Need]) -> None:
 def explain_missing(error: MissingRightsError) -> RestrictedError:
     """Tell of what the core says is missing as this door's clients know it."""
     return tell_missing(error.missing)
+
+
+def tell_denied(error: AccessDeniedError) -> str:
+    """Tell, as the end of a job, that the caller may not have it done."""
+    told = explain_missing(error) if isinstance(error, MissingRightsError) else error
+    return ", ".join(told.invalid) if isinstance(told, RestrictedError) and told.invalid else told.message
 
 
 def tell_missing(gaps: Iterable[Missing]) -> RestrictedError:

@@ -73,8 +73,13 @@ def write_s3_result(metrics: Mapping[str, Any], bucket: str, key: str, location:
     """
     names = {"ETag": "etag", "ChecksumCRC32": "checksum_crc32", "VersionId": "version_id"}
     return {
-        # Of the requests themselves nothing is kept.
-        "$metadata": {"httpStatusCode": 200, "requestId": None, "attempts": 1, "totalRetryDelay": 0},
+        # Of the request that made the object whole. How long it waited before it was sent again nobody counts.
+        "$metadata": {
+            "httpStatusCode": 200,
+            "requestId": metrics.get("request_id"),
+            "attempts": metrics.get("attempts", 1),
+            "totalRetryDelay": 0,
+        },
         **{name: metrics[ours] for name, ours in names.items() if metrics.get(ours)},
         "Bucket": bucket,
         "Key": key,

@@ -8,7 +8,7 @@ from enum import StrEnum, unique
 from typing import Any
 
 from hdb.errors import FailedRequestError, JobRefusedError
-from hdb.fields import DEFAULT_SCHEMA, MISSING, SCHEMA, Reader
+from hdb.fields import MISSING, Reader, Target
 from hdb.moments import NO_MOMENT, parse_moment
 from hdb.places import S3Credentials, S3Place, read_load_place
 
@@ -47,14 +47,6 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A table, by the names of the request."""
-
-    schema: str
-    table: str
-
-
-@dataclass(frozen=True, slots=True)
 class InlineData:
     """CSV that is in the request itself."""
 
@@ -70,9 +62,9 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A CSV file at a URL. The headers may be secrets: they are used for one job and kept nowhere."""
+    """A CSV file at a URL. It and the headers may be secrets: they are used for one job and kept nowhere."""
 
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
 
 
@@ -155,7 +147,7 @@ def read_url_load(fields: Mapping[str, Any]) -> Load:
         Members are wrong.
     """
     reader = Reader(fields)
-    target = Target(reader.schema(), reader.table())
+    target = reader.target()
     action = fields.get("action", Action.INSERT)
     if not isinstance(action, str) or action not in set(Action):
         reader.fail(f"'action' must be one of [{', '.join(Action)}]")
@@ -190,7 +182,7 @@ def read_delete_before(fields: Mapping[str, Any]) -> DeleteBefore:
     """
     reader = Reader(fields)
     before = _read_date(fields.get("date", MISSING), reader)
-    target = Target(reader.schema(), reader.table())
+    target = reader.target()
     return reader.finish(lambda: DeleteBefore(target, before or NO_MOMENT))
 
 
@@ -200,7 +192,7 @@ def is_uri(text: str) -> bool:
 
 
 def _read_target(reader: Reader) -> tuple[Target, Action]:
-    target = Target(reader.plain_name(SCHEMA, DEFAULT_SCHEMA), reader.plain_name(("table",)))
+    target = reader.plain_target()
     action = reader.fields.get("action", Action.INSERT)
     if not isinstance(action, str) or action not in set(Action):
         reader.fail("Action is required and must be either insert, update, or upsert")

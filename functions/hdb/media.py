@@ -1,4 +1,8 @@
-"""Which form an answer has: the header ``Accept``. Errors are JSON whatever it says."""
+"""Which form an answer has: the header ``Accept``. Errors are JSON whatever it says.
+
+The reference also writes CBOR and MessagePack, as it reads them. None of the clients there are sends or accepts them,
+so that both are refused here, as any other type is.
+"""
 
 import re
 from collections.abc import Mapping

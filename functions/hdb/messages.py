@@ -82,6 +82,16 @@ def attribute_created(schema: str, table: str, attribute: str) -> str:
     return f"attribute '{schema}.{table}.{attribute}' successfully created."
 
 
+def attribute_exists(schema: str, table: str, attribute: str) -> str:
+    """Tell that there is such an attribute."""
+    return f"attribute '{attribute}' already exists in {schema}.{table}"
+
+
+def bad_name(member: str) -> str:
+    """Tell that a database or a table cannot have this name; `member` is the request's that has it."""
+    return f"'{member}' names have 64 characters at most, and no dots and control characters"
+
+
 def attribute_dropped(attribute: str) -> str:
     """Tell of ``drop_attribute``."""
     return f"successfully deleted attribute '{attribute}'"

@@ -3,18 +3,20 @@
 The parser takes a while to load, so only what has a statement loads it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hdb.admission import Caller
 from hdb.errors import FailedRequestError
-from hdb.loads import Target
+from hdb.fields import Target
+from hdb.grants import require_rights
+from hdb.loads import Action
 from hdb.messages import unknown_column
 from hdb.searches import SqlSearch
 from hdb.stored_tables import find_table, key_of
-from hdb.tables import Deletion, Rows
-from hdb.writing import delete, insert, update
+from hdb.writing import delete_rows, write_rows
 from jobruns.errors import NoAttributeError
+from jobruns.grants import Need, Right
 from jobruns.service.records import query_rows
 from jobruns.table import Table
 
@@ -29,30 +31,45 @@ def run_statement(caller: Caller, request: SqlSearch) -> list[dict[str, Any]] | 
     FailedRequestError
         It names a column that no table of it has.
     """
-    from hdb.sql_statements import Insert, Select, read_statement
+    from hdb.sql_statements import Insert, Select, read_statement, relation_name
 
     statement = read_statement(request.sql)
-    if isinstance(statement, Select):
-        return select_rows(caller, statement.sql, statement.tables)
     if isinstance(statement, Insert):
-        return insert(caller, Rows(statement.target, statement.records))
-    key = key_of(find_table(caller, statement.target))
-    rows = select_rows(caller, statement.select(key), statement.tables)
+        require_rights(caller.grants, [_need(statement.target, Right.INSERT)])
+        return write_rows(Action.INSERT, caller, find_table(caller, statement.target), statement.records)
+    if isinstance(statement, Select):
+        return _select(caller, statement.sql, find_tables(caller, statement.tables))
+    changes = _need(statement.target, Right.DELETE if statement.deletes else Right.UPDATE)
+    tables = find_tables(caller, statement.tables, changes)
+    table = tables[relation_name(statement.target)]
+    key = key_of(table)
+    rows = _select(caller, statement.select(key), tables)
     if statement.deletes:
-        return delete(caller, Deletion(statement.target, tuple(row[key] for row in rows)))
-    return update(caller, Rows(statement.target, tuple(rows)))
+        return delete_rows(caller, table, [row[key] for row in rows])
+    return write_rows(Action.UPDATE, caller, table, rows)
 
 
-def select_rows(caller: Caller, sql: str, targets: Sequence[Target]) -> list[dict[str, Any]]:
-    """Give the rows of a query that has been looked through."""
+def _select(caller: Caller, sql: str, tables: Mapping[str, Table]) -> list[dict[str, Any]]:
     try:
-        return query_rows(caller.ports, caller.principal, sql, find_tables(caller, targets))
+        return query_rows(caller.ports, caller.principal, sql, tables)
     except NoAttributeError as error:
         raise FailedRequestError(unknown_column(error.name)) from None
 
 
-def find_tables(caller: Caller, targets: Sequence[Target]) -> dict[str, Table]:
-    """Read the tables of a query, by the names they have in it."""
+def find_tables(caller: Caller, targets: Sequence[Target], *needs: Need) -> dict[str, Table]:
+    """Read the tables of a query, by the names they have in it.
+
+    Raises
+    ------
+    RestrictedError
+        The caller may not read one of them, or lacks what else there is need of. It is looked for before the tables
+        are, so that nobody learns which ones there are.
+    """
     from hdb.sql_statements import relation_name
 
+    require_rights(caller.grants, [*needs, *(_need(target, Right.READ) for target in targets)])
     return {relation_name(target): find_table(caller, target) for target in targets}
+
+
+def _need(target: Target, right: Right) -> Need:
+    return Need.of(target.schema, target.table, right)

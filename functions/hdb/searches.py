@@ -6,13 +6,13 @@ from enum import StrEnum, unique
 from typing import Any
 
 from hdb.errors import FailedRequestError, InvalidRequestError
-from hdb.fields import KEYS, MISSING, SEARCH_ATTRIBUTE, SEARCH_TYPE, SEARCH_VALUE, Reader, pick
-from hdb.loads import Target
+from hdb.fields import KEYS, MISSING, SEARCH_ATTRIBUTE, SEARCH_TYPE, SEARCH_VALUE, Reader, Target, pick
 
 MAX_DEPTH = 16
 """Conditions inside of one another."""
 
 MAX_CONDITIONS = 500
+MAX_ORDERS = 16
 
 
 @unique
@@ -57,6 +57,14 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An attribute by whose values rows are sorted."""
+
+    attribute: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HashSearch:
     """Rows by their keys, in the order of the keys."""
 
@@ -72,6 +80,7 @@ class ValueSearch:
     target: Target
     condition: Condition | None
     attributes: tuple[str, ...]
+    orders: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +92,7 @@ class ConditionSearch:
     attributes: tuple[str, ...]
     offset: int = 0
     limit: int | None = None
-    order: tuple[str, ...] = ()
-    descending: bool = False
+    orders: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,7 @@ def read_hash_search(fields: Mapping[str, Any]) -> HashSearch:
         Members are wrong.
     """
     reader = Reader(fields, error=FailedRequestError)
-    target = Target(reader.schema(), reader.table())
+    target = reader.target()
     keys = reader.array(KEYS)
     _check_keys(keys, reader)
     attributes = _read_attributes(reader, required=True)
@@ -123,13 +131,14 @@ def read_value_search(fields: Mapping[str, Any]) -> ValueSearch:
         Members are wrong.
     """
     reader = Reader(fields, error=FailedRequestError)
-    target = Target(reader.schema(), reader.table())
+    target = reader.target()
     attribute = reader.name(SEARCH_ATTRIBUTE, label=SEARCH_ATTRIBUTE[0])
     value = pick(fields, SEARCH_VALUE)
     if value is MISSING:
         reader.fail(f"'{SEARCH_VALUE[0]}' is required")
     attributes = _read_attributes(reader, required=False)
-    return reader.finish(lambda: ValueSearch(target, _read_wildcards(attribute, value), attributes))
+    orders = _read_orders(fields.get("sort"), reader)
+    return reader.finish(lambda: ValueSearch(target, _read_wildcards(attribute, value), attributes, orders))
 
 
 def read_condition_search(fields: Mapping[str, Any]) -> ConditionSearch:
@@ -141,10 +150,10 @@ def read_condition_search(fields: Mapping[str, Any]) -> ConditionSearch:
         Members are wrong.
     """
     reader = Reader(fields)
-    target = Target(reader.schema(), reader.table())
+    target = reader.target()
     attributes = _read_attributes(reader, required=False)
     offset, limit = reader.count("offset"), reader.count("limit")
-    order, descending = _read_order(fields.get("sort"), reader)
+    orders = _read_orders(fields.get("sort"), reader)
     given = fields.get("conditions", MISSING)
     where = Group(Junction.AND, ())
     if given is MISSING:
@@ -154,7 +163,7 @@ def read_condition_search(fields: Mapping[str, Any]) -> ConditionSearch:
             where = _read_group(fields, "conditions", [MAX_CONDITIONS], 1)
         except InvalidRequestError as error:
             reader.fail(error.message)
-    return reader.finish(lambda: ConditionSearch(target, where, attributes, offset or 0, limit, order, descending))
+    return reader.finish(lambda: ConditionSearch(target, where, attributes, offset or 0, limit, orders))
 
 
 def read_sql(fields: Mapping[str, Any]) -> SqlSearch:
@@ -258,10 +267,16 @@ def _check_value(comparator: Comparator, value: Any, path: str) -> Any:
     return value
 
 
-def _read_order(sort: Any, reader: Reader) -> tuple[tuple[str, ...], bool]:
-    if sort is None:
-        return (), False
-    if not isinstance(sort, Mapping) or not isinstance(sort.get("attribute"), str):
-        reader.fail("'sort' must be an object with an attribute")
-        return (), False
-    return (sort["attribute"],), sort.get("descending") is True
+def _read_orders(sort: Any, reader: Reader) -> tuple[Order, ...]:
+    """Read by what rows are sorted: an attribute, and in ``next`` by what those that have the same value there."""
+    orders: list[Order] = []
+    while sort is not None:
+        if not isinstance(sort, Mapping) or not isinstance(sort.get("attribute"), str) or not sort["attribute"]:
+            reader.fail("'sort' must be an object with an attribute")
+            return ()
+        orders.append(Order(sort["attribute"], sort.get("descending") is True))
+        if len(orders) > MAX_ORDERS:
+            reader.fail(f"'sort' must have less than or equal to {MAX_ORDERS} attributes")
+            return ()
+        sort = sort.get("next")
+    return tuple(orders)

@@ -16,8 +16,7 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 
 from hdb.errors import InvalidRequestError
-from hdb.fields import DEFAULT_SCHEMA
-from hdb.loads import Target
+from hdb.fields import DEFAULT_SCHEMA, Target
 from hdb.sql_words import ARGUMENTS, CALLS, NODES, NUMBER, SPOKEN, TYPES, VARIABLE, WRITES
 
 MAX_LENGTH = 100_000

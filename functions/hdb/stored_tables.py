@@ -2,7 +2,7 @@
 
 from hdb.admission import Caller
 from hdb.errors import InvalidRequestError, NoDatabaseError, NoTableError
-from hdb.loads import Target
+from hdb.fields import Target
 from jobruns.errors import NotFoundError
 from jobruns.service.tables import find_project_by_name, find_table_by_name
 from jobruns.table import Project, Table

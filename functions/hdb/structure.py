@@ -7,14 +7,20 @@ from typing import Any, Final
 from hdb import messages
 from hdb.admission import DOOR, Caller
 from hdb.descriptions import DescribedAttribute, DescribedTable, describe_all, describe_schema, describe_table
-from hdb.errors import DatabaseExistsError, InvalidRequestError, NoDatabaseError, TableExistsError
-from hdb.loads import Target
+from hdb.errors import (
+    DatabaseExistsError,
+    InvalidRequestError,
+    MissingAttributeError,
+    NoDatabaseError,
+    TableExistsError,
+)
+from hdb.fields import Target
 from hdb.stored_tables import find_database, find_table, key_of
 from hdb.tables import Attribute, Database, Everything, NewTable
-from jobruns.errors import AlreadyExistsError, InvalidInputError, NoAttributeError
+from jobruns.errors import AlreadyExistsError, InvalidInputError
 from jobruns.grants import Right
 from jobruns.operation import TableFacts
-from jobruns.service.records import TIMES, describe_records, drop_attribute
+from jobruns.service.records import TIMES, create_attribute, describe_records, drop_attribute
 from jobruns.service.tables import (
     define_project,
     define_table,
@@ -32,7 +38,7 @@ LOOKS_AT_ONCE: Final = 8
 def create_schema(caller: Caller, request: Database) -> dict[str, Any]:
     """Make a database."""
     try:
-        define_project(caller.ports, caller.to_shape(request.schema), request.schema)
+        _make_database(caller, request.schema)
     except AlreadyExistsError:
         raise DatabaseExistsError(request.schema) from None
     return {"message": messages.database_created(request.schema)}
@@ -58,6 +64,8 @@ def create_table(caller: Caller, request: NewTable) -> dict[str, Any]:
         define_table(caller.ports, caller.to_shape(schema), project, name, door=DOOR, key=request.key)
     except AlreadyExistsError:
         raise TableExistsError(schema, name) from None
+    except InvalidInputError as error:
+        raise _name_better(error, "table") from None
     return {"message": messages.table_created(schema, name)}
 
 
@@ -68,11 +76,17 @@ def drop_table(caller: Caller, request: Target) -> dict[str, Any]:
 
 
 def create_declared_attribute(caller: Caller, request: Attribute) -> dict[str, Any]:
-    """Say that attributes come with the rows that have them."""
-    find_table(caller, request.target)
-    raise InvalidRequestError(
-        "attributes are not made before there are rows: each is there as soon as a row that has it is written"
-    )
+    """Make an attribute before there is a row that has it."""
+    table = find_table(caller, request.target)
+    try:
+        made = create_attribute(caller.ports, caller.principal, table, request.attribute)
+    except InvalidInputError as error:
+        if error.field != "attribute":
+            raise
+        raise InvalidRequestError(messages.bad_attribute(request.attribute)) from None
+    if not made:
+        raise InvalidRequestError(messages.attribute_exists(table.project, table.name, request.attribute))
+    return {"message": messages.attribute_created(table.project, table.name, request.attribute)}
 
 
 def drop_table_attribute(caller: Caller, request: Attribute) -> dict[str, Any]:
@@ -85,7 +99,7 @@ def drop_table_attribute(caller: Caller, request: Attribute) -> dict[str, Any]:
             raise
         raise InvalidRequestError(messages.kept_attribute(request.attribute)) from None
     if not found:
-        raise NoAttributeError(request.attribute)
+        raise MissingAttributeError(table.project, table.name, request.attribute)
     return {"message": messages.attribute_dropped(request.attribute)}
 
 
@@ -115,9 +129,21 @@ def _find_or_make(caller: Caller, schema: str) -> Project:
         return find_database(caller, schema)
     except NoDatabaseError:
         try:
-            return define_project(caller.ports, caller.to_shape(schema), schema)
+            return _make_database(caller, schema)
         except AlreadyExistsError:  # somebody else made it meanwhile
             return find_database(caller, schema)
+
+
+def _make_database(caller: Caller, schema: str) -> Project:
+    try:
+        return define_project(caller.ports, caller.to_shape(schema), schema)
+    except InvalidInputError as error:
+        raise _name_better(error, "schema") from None
+
+
+def _name_better(error: InvalidInputError, member: str) -> InvalidInputError:
+    # The reference lets names have 250 characters. Ours are parts of the names of jobs, which have 255 and a dot.
+    return InvalidRequestError(messages.bad_name(member)) if error.field == "name" else error
 
 
 def _look_into(caller: Caller, project: Project) -> list[DescribedTable]:

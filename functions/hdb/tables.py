@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hdb.fields import KEY, KEYS, SCHEMA, Reader
-from hdb.loads import Target
+from hdb.fields import KEY, KEYS, Reader, Target
 
 MAX_RECORDS = 50_000
 """Rows of one request; what is more is loaded by a job."""
@@ -82,7 +81,7 @@ def read_target(fields: Mapping[str, Any]) -> Target:
         Names are wrong.
     """
     reader = Reader(fields)
-    target = Target(reader.schema(), reader.table())
+    target = reader.target()
     return reader.finish(lambda: target)
 
 
@@ -95,7 +94,7 @@ def read_new_table(fields: Mapping[str, Any]) -> NewTable:
         Names are wrong.
     """
     reader = Reader(fields)
-    target = Target(reader.schema(), reader.table())
+    target = reader.target()
     key = reader.name(KEY, label=KEY[0])
     return reader.finish(lambda: NewTable(target, key))
 
@@ -109,7 +108,7 @@ def read_attribute(fields: Mapping[str, Any]) -> Attribute:
         Names are wrong.
     """
     reader = Reader(fields)
-    target = Target(reader.schema(), reader.table())
+    target = reader.target()
     attribute = reader.name(("attribute",))
     return reader.finish(lambda: Attribute(target, attribute))
 
@@ -123,7 +122,7 @@ def read_rows(fields: Mapping[str, Any]) -> Rows:
         Members are wrong, or records are none.
     """
     reader = Reader(fields)
-    target = Target(reader.schema(), reader.table())
+    target = reader.target()
     records = reader.array(("records",))
     if len(records) > MAX_RECORDS:
         reader.fail(f"'records' must contain less than or equal to {MAX_RECORDS} items")
@@ -142,7 +141,7 @@ def read_deletion(fields: Mapping[str, Any]) -> Deletion:
         Members are wrong.
     """
     reader = Reader(fields)
-    target = Target(reader.schema(), reader.table())
+    target = reader.target()
     keys = reader.array(KEYS)
     if any(isinstance(key, list | Mapping) for key in keys):
         reader.fail(f"'{KEYS[0]}' must be strings or numbers")
@@ -151,6 +150,5 @@ def read_deletion(fields: Mapping[str, Any]) -> Deletion:
 
 def find_target(fields: Mapping[str, Any]) -> Target | None:
     """Give the table that a request names, before it is checked; ``None`` where it names none that could be."""
-    reader = Reader(fields)
-    target = Target(reader.plain_name(SCHEMA, "data"), reader.plain_name(("table",)))
+    target = Reader(fields).plain_target()
     return target if target.schema and target.table else None

@@ -6,7 +6,7 @@ import pytest
 
 from hdb.errors import JobRefusedError
 from hdb.exports import Export, Format, LocalPlace, read_local_export, read_s3_export, searches_by_sql
-from hdb.loads import Target
+from hdb.fields import Target
 from hdb.places import S3Credentials, S3Place
 from hdb.searches import HashSearch, SqlSearch
 

@@ -126,8 +126,9 @@ def test_the_result_of_an_export_is_in_get_job_alone() -> None:
 
 
 def test_the_result_of_an_export_to_s3() -> None:
-    metrics = {"etag": '"abc"', "checksum_crc32": "q", "rows_written": 3, "place": "s3://b/k y.csv"}
-    metadata = {"httpStatusCode": 200, "requestId": None, "attempts": 1, "totalRetryDelay": 0}
+    metrics: dict[str, Any] = {"etag": '"abc"', "checksum_crc32": "q", "rows_written": 3, "place": "s3://b/k y.csv"}
+    metrics |= {"request_id": "4442587FB7D0A2F9", "attempts": 2}
+    metadata = {"httpStatusCode": 200, "requestId": "4442587FB7D0A2F9", "attempts": 2, "totalRetryDelay": 0}
     told = {"$metadata": metadata, "ETag": '"abc"', "ChecksumCRC32": "q", "Bucket": "b", "Key": "k y.csv"}
     located = {**told, "Location": "https://b.s3.eu-west-1.amazonaws.com/k%20y.csv"}
     assert write_s3_result({**metrics, "version_id": "v"}, "b", "k", "l")["VersionId"] == "v"

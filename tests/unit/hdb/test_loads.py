@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from hdb import loads
 from hdb.errors import FailedRequestError, InvalidRequestError, JobRefusedError, describe_error
-from hdb.loads import Action, DeleteBefore, Download, InlineData, Load, S3Object, Target
+from hdb.fields import Target
+from hdb.loads import Action, DeleteBefore, Download, InlineData, Load, S3Object
 from hdb.places import S3Credentials, S3Place
 from jobruns.errors import JobrunsError
 

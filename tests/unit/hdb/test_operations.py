@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from hdb.errors import MissingRights, RestrictedError, UnknownOperationError, WrongPasswordError, describe_error
-from hdb.fields import Reader
+from hdb.fields import Reader, Target
 from hdb.grants import read_permission, require_rights
-from hdb.loads import Target
 from hdb.operations import OPERATIONS, Access, Kind, check_access, find_operation
 from hdb.people import ChangedUser, Login, NamedRole, NamedUser, NewUser
 from hdb.server import ReadLog, write_entry, write_system

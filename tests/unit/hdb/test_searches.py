@@ -7,16 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdb.errors import FailedRequestError, InvalidRequestError, describe_error
-from hdb.loads import Target
+from hdb.fields import Target
 from hdb.searches import (
     MAX_CONDITIONS,
     MAX_DEPTH,
+    MAX_ORDERS,
     Comparator,
     Condition,
     ConditionSearch,
     Group,
     HashSearch,
     Junction,
+    Order,
     SqlSearch,
     ValueSearch,
     read_condition_search,
@@ -83,8 +85,19 @@ def test_search_by_conditions() -> None:
     inner = (Condition("a", Comparator.EQUALS, None), Condition("b", Comparator.EQUALS, "x"))
     where = Group(Junction.AND, (Condition("age", Comparator.BETWEEN, (1, 5)), Group(Junction.OR, inner)))
     assert read_condition_search(fields) == ConditionSearch(TARGET, where, ("id",), 2, 3)
-    ordered = read_condition_search({**fields, "sort": {"attribute": "age", "descending": True}})
-    assert (ordered.order, ordered.descending) == (("age",), True)
+
+
+def test_searches_sort_by_an_attribute_and_then_by_the_next() -> None:
+    sort = {"attribute": "age", "descending": True, "next": {"attribute": "name"}}
+    orders = (Order("age", descending=True), Order("name"))
+    assert read_condition_search({**DOG, "conditions": [ONE], "sort": sort}).orders == orders
+    assert read_value_search({**DOG, **ONE, "sort": sort}).orders == orders
+    endless: dict[str, Any] = {"attribute": "a"}
+    for _ in range(MAX_ORDERS):
+        endless = {"attribute": "a", "next": endless}
+    for wrong in ("age", {}, {"attribute": 5}, {"attribute": ""}, {"attribute": "a", "next": []}, endless):
+        assert refuse(read_condition_search, {**DOG, "conditions": [ONE], "sort": wrong}, 400).startswith("'sort' must")
+        assert refuse(read_value_search, {**DOG, **ONE, "sort": wrong}, 500).startswith("'sort' must")
 
 
 ONE = {"attribute": "a", "value": 1}

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hdb.errors import InvalidRequestError, describe_error
-from hdb.loads import Target
+from hdb.fields import Target
 from hdb.sql_statements import (
     MAX_LENGTH,
     Change,
