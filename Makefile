@@ -62,9 +62,10 @@ test-slow: $(STAMP) $(CLIENTS)
 	$(BIN)/pytest -q -m slow --hypothesis-profile=searching tests
 	$(BIN)/pytest -q -n 2 -m "not slow" --hypothesis-profile=searching tests/unit tests/contract
 
-# Some ten minutes: beside the bare libraries, many small files beside few large ones, and one file of 5 GB.
+# Some ten minutes: beside the bare libraries, loads by key, many small files beside few large ones, and one file of 5 GB.
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.loads
 	$(BIN)/python -m tests.bench.many
 	$(BIN)/python -m tests.bench.large
 

@@ -19,11 +19,12 @@ from pathlib import Path
 
 import boto3
 
+from jobruns.operation import WriteAction
 from jobruns_data.attributes import create_keyed_table
 from jobruns_data.catalog import TableTarget, open_catalog
 from jobruns_data.delimited import read_delimited
 from jobruns_data.incoming import incoming_records
-from jobruns_data.keyed import WriteAction, write_rows
+from jobruns_data.keyed import write_rows
 from jobruns_data.source import ObjectStream
 from jobruns_data.units import SourceFile
 from tests.bench.data import emulated_aws
