@@ -1,5 +1,6 @@
 """The service as it runs on one machine: the template, moto's AWS, functions as real processes."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from jobruns.access import Principal
 from jobruns.service.ports import Ports
 from local.runner import Runner
+from tests.e2e.harper import Harper
 from tests.e2e.ledger import admin_of, open_ports
 from tests.e2e.tiny import Seen, write_project
 
 ROOT = Path(__file__).resolve().parents[2]
+_NAMES = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +49,26 @@ def ports(runner: Runner) -> Iterator[Ports]:
 def admin(runner: Runner) -> Principal:
     """The runner's admin."""
     return admin_of(runner)
+
+
+@pytest.fixture(scope="session")
+def harper(runner: Runner) -> Harper:
+    """The HarperDB door, as its admin."""
+    assert runner.wait_warm()
+    return Harper(runner)
+
+
+@pytest.fixture(scope="session")
+def schema(harper: Harper) -> str:
+    """A schema of the HarperDB door."""
+    assert harper.do("create_schema", schema="kennel") == {"message": "database 'kennel' successfully created"}
+    return "kennel"
+
+
+@pytest.fixture
+def dogs(harper: Harper, schema: str) -> dict[str, str]:
+    """A new table of that schema, as requests name it."""
+    target = {"schema": schema, "table": f"dog{next(_NAMES)}"}
+    told = harper.do("create_table", **target, hash_attribute="id")
+    assert told == {"message": f"table '{schema}.{target['table']}' successfully created."}
+    return target

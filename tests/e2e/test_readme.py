@@ -34,7 +34,8 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     parts = re.split(r"\n=== \d+\n", done.stdout)
-    _, _, made, _, batch, client, uploads, jobs, log, triggers, _, synced, searched, dogs, worker, command_line = parts
+    _, _, made, _, batch, client, uploads, jobs, log, triggers, *more = parts
+    _, synced, searched, dogs, asked, worker, command_line = more
     assert made.count('"created"') == 3
     created, end = json.JSONDecoder().raw_decode(batch)
     (status,) = json.loads(batch[end:])
@@ -62,6 +63,7 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
         "COMPLETE successfully loaded 2 of 2 records",
         "[{'id': 1, 'name': 'Penny'}]",
     ]
+    assert_asked(asked)
     assert worker.rstrip().endswith("SUCCEEDED")
     assert "loaded 2 rows from 1 files, rejected 1" in command_line
     assert "revoked JRAK" in command_line
@@ -87,6 +89,16 @@ def assert_synced(printed: str) -> None:
         "success,1,\n"
         "success,3,"
     )
+
+
+def assert_asked(printed: str) -> None:
+    """SQL changed and read rows, an export was begun, and a user of a role saw what she may."""
+    updated, selected, exported, role, user, seen = (json.loads(line) for line in printed.strip().splitlines())
+    assert updated["update_hashes"] == [2]
+    assert selected == [{"name": "Kato", "age": 7}, {"name": "Penny", "age": 5}]
+    assert exported["message"] == f"Starting job with id {exported['job_id']}"
+    assert (role["id"], user["message"]) == ("visitor", "ann successfully added")
+    assert seen == [{"name": "Kato"}, {"name": "Penny"}]
 
 
 def assert_searched(printed: str) -> None:
