@@ -117,7 +117,7 @@ def discard_run(catalog: Catalog, target: TableTarget, run_id: str) -> int:
             try:
                 used = _used_files(load_table(catalog, target), run_id)
             except NoSuchTableError:
-                return 0  # it was dropped, and its files go with it
+                used = set()
         leftovers = [key for key in keys if f"s3://{bucket}/{key}" not in used]
         deleted += len(leftovers) - delete_keys(client, bucket, leftovers)
     return deleted
