@@ -31,6 +31,7 @@ RUNNERS: Mapping[str, Runner] = {
     "noop": Runner(Executor.NOOP),
     "ingest": Runner(Executor.INGEST),
     "operation": Runner(Executor.OPERATION),
+    "singer": Runner(Executor.SINGER),
     "lambda": Runner(Executor.LAMBDA, "arn:"),
     "pythonshell": Runner(Executor.PYTHON_SCRIPT, "s3://"),
     "glueetl": Runner(Executor.SPARK, "s3://"),

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from jobruns.causes import read_cause
-from jobruns.lifecycle import Event, Failed, Succeeded, TimedOut
+from jobruns.lifecycle import Event, Failed, PhaseReached, Succeeded, TimedOut
 from jobruns.run import Executor, RunState
 
 _TIMEOUTS = frozenset({"States.Timeout", "States.HeartbeatTimeout"})
@@ -33,23 +33,32 @@ def read_outcome(event: dict[str, Any]) -> Event:
     result = event.get("result")
     if isinstance(result, dict) and "returned" in result:
         returned = result["returned"]
-        if event.get("executor") == Executor.PYTHON_SCRIPT:
-            return _read_script(returned)
+        if event.get("executor") in (Executor.PYTHON_SCRIPT, Executor.SINGER):
+            return _read_ending(returned)
         message = None if returned is None else json.dumps(returned, ensure_ascii=False)[:MAX_RETURNED_CHARACTERS]
         return Succeeded(message)
     return Failed("its executor ended without saying how the work went", "NoOutcome")
 
 
-def _read_script(ending: dict[str, Any]) -> Event:
-    """Read what ``scripts.endings`` wrote."""
-    message = ending["message"]
+def read_phases(event: dict[str, Any]) -> list[PhaseReached]:
+    """Read how far the work had come before it ended, where it goes through phases: the input of Settle again."""
+    result = event.get("result")
+    returned = result.get("returned") if isinstance(result, dict) else None
+    if event.get("executor") != Executor.SINGER or not isinstance(returned, dict):
+        return []
+    return [PhaseReached(phase["phase"], phase["rank"], phase.get("message")) for phase in returned["phases"]]
+
+
+def _read_ending(ending: dict[str, Any]) -> Event:
+    """Read what ``scripts.endings`` or ``singer.endings`` wrote."""
+    message, metrics = ending["message"], ending.get("metrics")
     match ending["state"]:
         case RunState.SUCCEEDED:
-            return Succeeded(message)
+            return Succeeded(message, metrics)
         case RunState.TIMEOUT:
             return TimedOut(message)
-    # STOPPED too: a run that nobody asked to stop and whose script was killed all the same has failed.
-    return Failed(message, ending["error_code"])
+    # STOPPED too: a run that nobody asked to stop and whose programs were killed all the same has failed.
+    return Failed(message, ending["error_code"], metrics)
 
 
 def _read_failure(error: str, cause: str, event: dict[str, Any]) -> Event:
@@ -62,8 +71,9 @@ def _read_failure(error: str, cause: str, event: dict[str, Any]) -> Event:
     match event.get("executor"):
         case Executor.SPARK:
             message = _spark_details(cause) or message
-        case Executor.PYTHON_SCRIPT if error == _SANDBOX_GONE:
-            message = f"what ran the script was killed, as happens when memory runs out: {message}"
+        case Executor.PYTHON_SCRIPT | Executor.SINGER if error == _SANDBOX_GONE:
+            what = "script" if event["executor"] == Executor.PYTHON_SCRIPT else "sync"
+            message = f"what ran the {what} was killed, as happens when memory runs out: {message}"
     return Failed(message, error or "Failed")
 
 

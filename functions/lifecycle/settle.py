@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from jobruns.bootstrap import load_ports
 from jobruns.service.settlement import settle_run
-from lifecycle.outcomes import read_outcome
+from lifecycle.outcomes import read_outcome, read_phases
 
 logger = Logger()
 tracer = Tracer()
@@ -21,7 +21,8 @@ metrics = Metrics()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """End the run; see `jobruns.service.settlement.settle_run`."""
     logger.append_keys(run_id=event["run_id"], job_name=event["job"])
-    run = settle_run(load_ports(), event["org"], event["job"], event["run_id"], read_outcome(event))
+    told = read_outcome(event), read_phases(event)
+    run = settle_run(load_ports(), event["org"], event["job"], event["run_id"], *told)
     if run is None:
         return {"state": None}
     metrics.add_dimension("executor", str(run.executor))

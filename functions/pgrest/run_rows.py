@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jobruns.run import Run
+from jobruns.run_file import files_prefix
 from jobruns.settings import load_settings
 from pgrest.argument_secrets import hide_secrets
 from pgrest.consoles import find_consoles
@@ -16,6 +17,7 @@ UNSHOWN = frozenset(
         *("org", "number"),  # the caller's own; the column id
         *("reported_start_at", "reported_end_at"),  # the columns start_date and end_date
         *("task_token", "extra", "arguments_key", "limited", "committing_until_at"),  # of this service's own workings
+        *("root", "phase_rank", "sync_state"),  # the columns files and phase; its flow's
         *("bookmark", "bookmark_option"),  # not the run's but its job's; it may be as large as a script makes it
     }
 )
@@ -31,6 +33,7 @@ _MADE: Mapping[str, Callable[[Run], Any]] = {
     "start_date": lambda run: run.start_at,
     "end_date": lambda run: run.end_at,
     "progress": lambda run: run.progress.model_dump(),
+    "files": files_prefix,
     "metrics": lambda run: make_finite(run.metrics),
     "arguments": lambda run: None if run.arguments_key else make_finite(hide_secrets(run.arguments)),
     "urls": lambda run: find_consoles(run, load_settings()),

@@ -26,6 +26,7 @@ import jobruns.store
 from jobruns.access import Principal, Role
 from jobruns.aws.executors import ExternalExecutor, FunctionExecutor, NoopExecutor, ScriptExecutor, SparkExecutor
 from jobruns.aws.operations import OperationExecutor
+from jobruns.aws.singer import SingerExecutor
 from jobruns.operation import CallerCredentials
 from jobruns.run import Executor, Run, RunState
 from jobruns.service.ports import ExecutionStatus, Ports
@@ -34,6 +35,7 @@ from jobruns.table import Project, Table
 from jobruns.trigger import Trigger
 from local.emulator import answers, dispatch, dynamodb, expressions, items
 from tests.integration import short_way
+from tests.integration.run_objects import MemoryRunObjects
 
 ROOT = Path(__file__).parents[2]
 TABLE = "ledger"
@@ -325,6 +327,7 @@ def make_ports(store: Store, clock: Clock, machine: RecordingMachine, **others: 
         Executor.LAMBDA: FunctionExecutor(),
         Executor.INGEST: others.pop("ingest", None) or RecordingExecutor(),
         Executor.PYTHON_SCRIPT: ScriptExecutor("arn:aws:lambda:us-east-1:123456789012:function:script", objects),
+        Executor.SINGER: SingerExecutor("arn:aws:lambda:us-east-1:123456789012:function:singer", objects),
         Executor.SPARK: SparkExecutor("00f1", "arn:aws:iam::123456789012:role/spark", "/jobruns/test/runs/output"),
         Executor.NOOP: NoopExecutor(),
         Executor.OPERATION: OperationExecutor("operations"),
@@ -340,8 +343,16 @@ def make_ports(store: Store, clock: Clock, machine: RecordingMachine, **others: 
         objects=objects,
         triggers=store.triggers,
         clock=clock,
-        **{"schedules": RecordingSchedules(), "lake": RecordingLake(), "records": RecordingRecords(), **others},
         files=MemoryFiles(objects),
+        run_files=store.run_files,
+        sync_states=store.sync_states,
+        **{
+            "schedules": RecordingSchedules(),
+            "lake": RecordingLake(),
+            "records": RecordingRecords(),
+            "run_objects": MemoryRunObjects(),
+            **others,
+        },
     )
 
 

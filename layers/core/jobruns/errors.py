@@ -17,6 +17,7 @@
     │   └── MissingRightsError       it lacks rights on tables, which are listed
     ├── NotFoundError                it does not exist, or belongs to another org
     ├── AlreadyExistsError           the name or id is taken
+    │   └── RootTakenError           another run has its files in that place
     ├── ConflictError                the present state does not allow it
     │   ├── IllegalTransitionError   the run's lifecycle does not allow it
     │   ├── GoneError                the run has been deleted in the meantime
@@ -132,6 +133,10 @@ class NotFoundError(JobrunsError):
 
 class AlreadyExistsError(JobrunsError):
     """The name or id is taken."""
+
+
+class RootTakenError(AlreadyExistsError):
+    """Another run has its files in that place."""
 
 
 class ConflictError(JobrunsError):

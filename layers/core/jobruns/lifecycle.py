@@ -41,6 +41,12 @@ harms nothing, as every step may be repeated."""
 DEADLINE_PATIENCE_SECONDS = 60
 """The state machine ends a run at its deadline; only when it has not done so by then does reconcile."""
 
+WARNED_FROM_SECONDS = 900
+"""Nobody is warned of the deadline of a run that has less: the schedule looks once a minute."""
+
+WARNED_PART = 0.1
+"""Of its time that is left to a run when its deadline is called near."""
+
 STOP_PATIENCE_SECONDS = 60
 """A run asked to stop is STOPPED by then, whatever its worker does."""
 
@@ -71,9 +77,13 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The executor took the run over; `task_token` ends the state machine's wait."""
+    """The executor took the run over; `task_token` ends the state machine's wait.
+
+    `state_version` is that of the tap's state it begins by; said again, the first word counts.
+    """
 
     task_token: str | None = None
+    state_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,23 @@ class Delayed:
     """The run takes longer than its owner wanted to wait without being told."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineNear:
+    """Little is left of the time that the run has."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseReached:
+    """The worker says how far it has come: `phase`, whose `rank` tells what comes before and after it."""
+
+    phase: str
+    rank: int
+    message: str | None = None
+    metrics: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +191,8 @@ Event = (
     | Begun
     | CommitBegun
     | Delayed
+    | DeadlineNear
+    | PhaseReached
     | StopRequested
     | Stopped
     | Succeeded
@@ -181,6 +210,7 @@ TRANSITIONS: Mapping[tuple[RunState, type[Event]], RunState] = {
     (_W, TimedOut): RunState.TIMEOUT,
     (_W, Failed): RunState.FAILED,
     (_S, Begun): _R,
+    (_S, PhaseReached): _R,
     (_S, StopRequested): _P,
     (_S, Succeeded): RunState.SUCCEEDED,
     (_S, Failed): RunState.FAILED,
@@ -188,6 +218,8 @@ TRANSITIONS: Mapping[tuple[RunState, type[Event]], RunState] = {
     (_R, Begun): _R,  # the dispatcher was tried again and holds a new task token
     (_R, CommitBegun): _R,
     (_R, Delayed): _R,
+    (_R, DeadlineNear): _R,
+    (_R, PhaseReached): _R,
     (_R, StopRequested): _P,
     (_R, Succeeded): RunState.SUCCEEDED,
     (_R, Failed): RunState.FAILED,
@@ -237,15 +269,29 @@ def _effects(run: Run, event: Event, now: datetime) -> dict[str, Any]:
     match event:
         case Admitted():
             return {"deadline_at": now + timedelta(seconds=run.timeout_seconds)}
-        case Begun(task_token=token):
-            return {"task_token": token, "started_at": run.started_at or now}
+        case Begun(task_token=token, state_version=version):
+            use = run.sync_state
+            if use is not None and use.version is None:
+                use = use.model_copy(update={"version": version})
+            return {"task_token": token, "started_at": run.started_at or now, "sync_state": use}
         case CommitBegun(until_at=until, bookmark=bookmark):
-            return {"committing_until_at": until, "phase": "COMMITTING", "bookmark": run.bookmark or bookmark}
-        case Delayed():
-            return {"notified_at": now}
+            phase = run.phase if run.phase_rank else "COMMITTING"
+            return {"committing_until_at": until, "phase": phase, "bookmark": run.bookmark or bookmark}
         case StopRequested(grace_seconds=grace, message=message):
             return {"stop_by_at": now + timedelta(seconds=grace), "message": message or run.message}
-    return _ending(run, event) | _told(event)
+    return _under_way(run, event, now) | _ending(run, event) | _told(event)
+
+
+def _under_way(run: Run, event: Event, now: datetime) -> dict[str, Any]:
+    match event:
+        case Delayed():
+            return {"notified_at": now}
+        case DeadlineNear():
+            return {"warned_at": now}
+        case PhaseReached(phase=phase, rank=rank, message=message, metrics=metrics):
+            reached = {"phase": phase, "phase_rank": rank, "started_at": run.started_at or now}
+            return reached | {"message": message or run.message, "metrics": {**run.metrics, **(metrics or {})}}
+    return {}
 
 
 def _ending(run: Run, event: Event) -> dict[str, Any]:
@@ -314,9 +360,11 @@ def apply(run: Run, event: Event, now: datetime) -> Decision:
         return Decision(run, run, event, _refusal(run, event))
     if committing(run) and _undecided(event):
         return Decision(run, run, event, "the run is committing; its commit decides how it ends")
+    if isinstance(event, PhaseReached) and event.rank <= run.phase_rank:
+        return Decision(run, run, event, f"the run has come to {run.phase} already")
     changes = {"state": target, "version": run.version + 1, "modified_at": now, **_effects(run, event, now)}
     if target.terminal and not run.state.terminal:
-        changes |= {"ended_at": now, "phase": None}
+        changes |= {"ended_at": now, "phase": run.phase if run.phase_rank else None}
         if run.state in (_S, _R):  # a report may come before the dispatcher; whom a stop met before that never began
             changes["started_at"] = run.started_at or now
     return Decision(run, run.model_copy(update=changes), event)
@@ -343,7 +391,7 @@ def due_at(run: Run) -> datetime | None:
     if run.committing_until_at is not None:
         return run.committing_until_at
     deadline_at = run.deadline_at + timedelta(seconds=DEADLINE_PATIENCE_SECONDS)
-    return min(deadline_at, notice_at(run) or deadline_at)
+    return min(deadline_at, notice_at(run) or deadline_at, warning_at(run) or deadline_at)
 
 
 def notice_at(run: Run) -> datetime | None:
@@ -351,3 +399,11 @@ def notice_at(run: Run) -> datetime | None:
     if run.state is not RunState.RUNNING or run.notify_after_seconds is None or run.notified_at is not None:
         return None
     return (run.started_at or run.modified_at) + timedelta(seconds=run.notify_after_seconds)
+
+
+def warning_at(run: Run) -> datetime | None:
+    """Tell when the deadline of a running run is near; ``None`` when nobody could do much, or has been told already."""
+    short = run.timeout_seconds < WARNED_FROM_SECONDS
+    if run.state is not RunState.RUNNING or short or run.warned_at is not None or run.committing_until_at is not None:
+        return None
+    return run.deadline_at - timedelta(seconds=run.timeout_seconds * WARNED_PART)

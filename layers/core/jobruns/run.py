@@ -58,6 +58,7 @@ class Executor(StrEnum):
     LAMBDA = "lambda"
     PYTHON_SCRIPT = "python_script"
     SPARK = "spark"
+    SINGER = "singer"
     NOOP = "noop"
 
 
@@ -89,6 +90,34 @@ class Predecessor(BaseModel):
 
     job: str
     run_id: str
+
+
+class RunRoot(BaseModel):
+    """Where the files of a run lie, and how it is found by that.
+
+    ``path`` is a key prefix below the org's, without a slash at either end; no other run of the org has it. ``scope``
+    is whose runs are looked through for it, and ``name`` what people call the run there, which several may be called.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    scope: str
+    name: str
+    path: str
+
+
+class SyncStateUse(BaseModel):
+    """What a run has to do with the state of a tap, which its success moves.
+
+    ``key`` says which state. Where it is not ``given`` the run begins anew, whatever there is. ``version`` is what the
+    run met when it began: what has moved since is newer than what it leads to.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    given: bool = True
+    version: int | None = None
 
 
 class BookmarkStep(BaseModel):
@@ -189,7 +218,9 @@ class Run(RunSummary):
     ``deadline_at`` is fixed at the start; ``stop_by_at`` is the shorter one of a run asked to stop.
     ``committing_until_at`` is the point of no return: once it is set only the commit decides the outcome, and by that
     time it should have. ``settled`` says that everything that follows from the end (slot, retry, successor) is done.
-    ``notify_after_seconds`` of running ``notified_at`` is set, once, and the history says that the run takes long.
+    ``notify_after_seconds`` of running ``notified_at`` is set, once, and the history says that the run takes long;
+    ``warned_at`` is set, once, when its deadline is near. ``phase_rank`` is above 0 where the run's worker goes through
+    phases in an order that everybody knows: it only rises, and the phase stays when the run has ended.
     ``extra`` is a door's own, by the door's name.
     """
 
@@ -207,6 +238,8 @@ class Run(RunSummary):
     arguments: dict[str, Any] = Field(default_factory=dict)
     arguments_key: str | None = None
     target: str | None = None
+    root: RunRoot | None = None
+    sync_state: SyncStateUse | None = None
     timeout_seconds: int
     heartbeat_seconds: int | None = None
     notify_after_seconds: int | None = None
@@ -216,10 +249,12 @@ class Run(RunSummary):
     modified_at: AwareDatetime
     heartbeat_at: AwareDatetime | None = None
     notified_at: AwareDatetime | None = None
+    warned_at: AwareDatetime | None = None
     deadline_at: AwareDatetime
     stop_by_at: AwareDatetime | None = None
     committing_until_at: AwareDatetime | None = None
     phase: str | None = None
+    phase_rank: int = 0
     task_token: str | None = None
     error_code: str | None = None
     metrics: dict[str, Any] = Field(default_factory=dict)

@@ -178,6 +178,6 @@ def test_a_manifest_that_is_gone_is_told_of_without_bringing_a_sweep_down(stack:
     client("s3").delete_object(Bucket=stack.settings.work_bucket, Key=f"runs/{run.run_id}/uploads.jsonl")
     run = stack.ingest(stack.dispatch(run))
     assert (run.state, run.error_code) == (RunState.FAILED, "NotFoundError")
-    assert str(run.message) == f"the document runs/{run.run_id}/uploads.jsonl of the work bucket is gone"
+    assert str(run.message) == f"the document runs/{run.run_id}/uploads.jsonl is gone"
     with pytest.raises(NotFoundError):
         stack.settle(run)

@@ -18,9 +18,11 @@ from jobruns.lifecycle import (
     Begun,
     CommitBegun,
     Corrected,
+    DeadlineNear,
     Delayed,
     Event,
     Failed,
+    PhaseReached,
     Stopped,
     StopRequested,
     Succeeded,
@@ -53,6 +55,8 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Begun, st.one_of(st.none(), st.text(max_size=5))),
     st.builds(CommitBegun, st.integers(1, 900).map(lambda seconds: NOW + timedelta(seconds=seconds))),
     st.builds(Delayed, st.text(max_size=5)),
+    st.builds(DeadlineNear, st.text(max_size=5)),
+    st.builds(PhaseReached, st.text(min_size=1, max_size=3), st.integers(1, 5)),
     st.builds(StopRequested, st.integers(0, 60)),
     st.builds(Stopped),
     st.builds(Succeeded, st.one_of(st.none(), st.text(max_size=5))),
@@ -64,7 +68,7 @@ events: st.SearchStrategy[Event] = st.one_of(
 first_states = st.sampled_from([RunState.WAITING, RunState.STARTING])
 
 
-@settings(max_examples=7_000, deadline=None)
+@settings(max_examples=3_000, deadline=None)
 @given(first_states, st.sampled_from([Executor.EXTERNAL, Executor.INGEST]), st.lists(events, max_size=12))
 def test_any_sequence_of_events_goes_forward_and_ends_absorb(
     first: RunState, executor: Executor, sequence: list[Event]
@@ -96,7 +100,10 @@ def test_any_sequence_of_events_goes_forward_and_ends_absorb(
         if run.state is RunState.STOPPING and decision.applied and not isinstance(event, Amended):
             assert after.state is RunState.STOPPED
         if committing(run) and decision.applied:
-            assert isinstance(event, Succeeded | Failed | CommitBegun | Begun | Delayed | Amended)
+            told = Begun | Delayed | DeadlineNear | PhaseReached | Amended
+            assert isinstance(event, Succeeded | Failed | CommitBegun | told)
+        assert after.phase_rank >= run.phase_rank
+        assert isinstance(event, PhaseReached) or after.phase_rank == run.phase_rank
         run = after
 
 

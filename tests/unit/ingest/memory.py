@@ -116,6 +116,9 @@ class World:
             lake=outside,
             records=outside,
             files=outside,
+            run_files=outside,
+            run_objects=outside,
+            sync_states=outside,
             clock=lambda: self.now,
         )
 

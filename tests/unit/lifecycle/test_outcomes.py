@@ -1,14 +1,22 @@
 """How the state machine saw the work end, in the words of the ledger."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from jobruns.lifecycle import Event, Failed, Succeeded, TimedOut
-from lifecycle.outcomes import MAX_RETURNED_CHARACTERS, read_outcome
+from jobruns.lifecycle import Event, Failed, PhaseReached, Succeeded, TimedOut
+from jobruns.run import RunState
+from lifecycle.outcomes import MAX_RETURNED_CHARACTERS, read_outcome, read_phases
 from scripts.endings import STOPPED, SUCCEEDED, Ending, failed, late
 from scripts.errors import ScriptError
+from singer.endings import Ending as SyncEnding
+from singer.endings import Phase
+from singer.endings import failed as failed_sync
+from singer.endings import late as late_sync
+from singer.endings import stopped as stopped_sync
+from singer.errors import SyncError
 
 RUN = {"org": "o", "job": "j", "run_id": "r", "timeout_seconds": 60}
 
@@ -102,3 +110,37 @@ def test_work_that_ended_without_a_word_has_failed() -> None:
     assert read_outcome({**RUN, "executor": "external"}) == Failed(
         "its executor ended without saying how the work went", "NoOutcome"
     )
+
+
+PHASE = Phase(phase="SYNC_STARTED", rank=20, at=datetime(2026, 11, 21, tzinfo=UTC))
+USED = {"resources_usage": {"memory": {"max_mb": 1.0, "avg_mb": 1.0}}}
+
+
+@pytest.mark.parametrize(
+    ("ending", "outcome"),
+    [
+        (SyncEnding(state=RunState.SUCCEEDED, message="2 records of 1 stream read"), "succeeded"),
+        (failed_sync(SyncError("no such table", "SyncFailed")), Failed("no such table", "SyncFailed", USED)),
+        (late_sync(60, longest=False), TimedOut("it did not end within 60 seconds")),
+        (stopped_sync(), Failed("the sync was stopped", "SyncStopped", USED)),
+    ],
+)
+def test_how_a_sync_ended_is_read_as_it_was_written(ending: SyncEnding, outcome: Event | str) -> None:
+    told = ending.model_copy(update={"metrics": USED, "phases": (PHASE,)}).model_dump(mode="json")
+    if outcome == "succeeded":
+        outcome = Succeeded("2 records of 1 stream read", USED)
+    assert returned(told, "singer") == outcome
+    event = {**RUN, "executor": "singer", "result": {"returned": told}}
+    assert read_phases(event) == [PhaseReached("SYNC_STARTED", 20)]
+
+
+def test_only_what_goes_through_phases_tells_of_them() -> None:
+    told = {"phases": [{"phase": "SYNC_STARTED", "rank": 20}]}
+    assert read_phases({**RUN, "executor": "lambda", "result": {"returned": told}}) == []
+    assert read_phases({**RUN, "executor": "singer", "failure": {"Error": "States.Timeout"}}) == []
+
+
+def test_a_sync_whose_sandbox_died_is_said_to_have_been_killed() -> None:
+    outcome = failure("Runtime.ExitError", {"errorMessage": "signal: killed"}, "singer")
+    assert isinstance(outcome, Failed)
+    assert outcome.message.startswith("what ran the sync was killed, as happens when memory runs out")

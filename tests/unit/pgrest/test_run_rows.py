@@ -50,6 +50,7 @@ def full_run() -> Run:
         started_at=NOW,
         heartbeat_at=NOW,
         notified_at=NOW,
+        warned_at=NOW,
         expires_at=NOW,
         stop_by_at=NOW,
         reported_start_at=datetime(2018, 6, 17, tzinfo=UTC),

@@ -22,8 +22,10 @@ from jobruns.operation import (
     WriteResult,
 )
 from jobruns.retention import FOR_EVER, Retention
-from jobruns.run import Executor, Progress, Run, RunEvent, RunState, RunSummary
+from jobruns.run import Executor, Progress, Run, RunEvent, RunRoot, RunState, RunSummary
+from jobruns.run_file import RunFile
 from jobruns.run_order import RunOrder
+from jobruns.sync_state import SyncState
 from jobruns.table import Project, Table
 from jobruns.trigger import Trigger, Watched
 
@@ -146,6 +148,8 @@ class RunStore(Protocol):
     def ref(self, org: str, run_id: str) -> RunRef | None: ...
     def find(self, org: str, run_id: str) -> Run | None: ...
     def attempt(self, org: str, job: str, root_run_id: str, attempt: int) -> Run | None: ...
+    def rooted(self, org: str, root: RunRoot) -> Run | None: ...
+    def named(self, org: str, scope: str, name: str, limit: int) -> list[Run]: ...
     def of_job(self, org: str, job: str, *, limit: int, token: str | None = None) -> Page: ...
 
     def of_org(
@@ -244,6 +248,28 @@ class UnitStore(Protocol):
     def all(self, org: str, run_id: str) -> list[UnitRecord]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSyncState:
+    """The state of a tap as the ledger has it: a large value is in a document, and not in the state."""
+
+    state: SyncState
+    document_key: str | None = None
+
+
+class SyncStateStore(Protocol):
+    """States of taps; see `jobruns.store.sync_states`."""
+
+    def get(self, org: str, key: str) -> StoredSyncState | None: ...
+    def replace(self, stored: StoredSyncState) -> bool: ...
+
+
+class RunFileStore(Protocol):
+    """What is known of the files of runs; see `jobruns.store.run_files`."""
+
+    def note(self, org: str, run_id: str, file: RunFile) -> bool: ...
+    def all(self, org: str, run_id: str) -> list[RunFile]: ...
+
+
 class Machine(Protocol):
     """The state machine that tracks a run. Every call may be repeated."""
 
@@ -291,6 +317,24 @@ class Objects(Protocol):
     def put(self, key: str, content: bytes) -> None: ...
     def put_json(self, key: str, value: Any) -> None: ...
     def get_json(self, key: str) -> Any: ...
+
+
+class RunObjects(Protocol):
+    """The files of runs themselves. Reading raises `NotFoundError` where there is none."""
+
+    def put(self, key: str, content: bytes) -> None: ...
+    def put_json(self, key: str, value: Any) -> None: ...
+    def get(self, key: str) -> bytes: ...
+    def get_json(self, key: str) -> Any: ...
+
+    def listed(self, prefix: str, limit: int) -> list[RunFile]:
+        """List files below a prefix, at most `limit`, by their paths behind it."""
+
+    def link(self, key: str, seconds: int) -> str:
+        """Sign a URL by which anybody reads a file for so long."""
+
+    def remove(self, key: str) -> None:
+        """Delete a file; one that is not there counts as deleted."""
 
 
 class Schedules(Protocol):
@@ -426,6 +470,9 @@ class Ports:
     lake: Lake
     records: Records
     files: Files
+    run_files: RunFileStore
+    run_objects: RunObjects
+    sync_states: SyncStateStore
     clock: Callable[[], datetime]
     watched: Watched = Watched.TRIGGERED
     retention: Retention = FOR_EVER

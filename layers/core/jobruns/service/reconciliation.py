@@ -16,6 +16,7 @@ from jobruns.lifecycle import (
     COMMIT_UNKNOWN,
     START_PATIENCE_SECONDS,
     WAIT_LIMIT_SECONDS,
+    DeadlineNear,
     Delayed,
     Event,
     Failed,
@@ -24,6 +25,7 @@ from jobruns.lifecycle import (
     TimedOut,
     committing,
     notice_at,
+    warning_at,
 )
 from jobruns.run import Run, RunState
 from jobruns.service.ports import ExecutionStatus, Ports
@@ -117,6 +119,9 @@ def _reconcile(ports: Ports, run: Run, sweep: Sweep) -> None:
             _defer(ports, run, sweep)
     elif (due := notice_at(run)) is not None and now >= due:
         move(ports, run, Delayed(f"it has been running for more than {run.notify_after_seconds} seconds"), RECONCILE)
+        sweep.notified.append(run.run_id)
+    elif (near := warning_at(run)) is not None and now >= near:
+        move(ports, run, DeadlineNear(f"it has to end by {run.deadline_at.isoformat(timespec='seconds')}"), RECONCILE)
         sweep.notified.append(run.run_id)
     else:
         _look_after_execution(ports, run, sweep)

@@ -22,6 +22,7 @@ def report_run(
     message: str | None = None,
     metrics: Mapping[str, Any] | None = None,
     told: Told | None = None,
+    error_code: str | None = None,
 ) -> Run:
     """Report how a run ended.
 
@@ -44,6 +45,8 @@ def report_run(
         Figures of the work, kept on the run.
     told : Told, optional
         What else is told of the run, as `jobruns.service.telling.read_told` gives it; a message in it is kept whole.
+    error_code : str, optional
+        What kind of failure it was, in one word.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def report_run(
         # Whoever stopped the worker need not have asked here; and if somebody did, it may be after the run was read.
         asked = StopRequested(message=text or f"stopped, as {principal.name} reports")
         run = move(ports, run, asked, principal.name).after
-    decision = end(ports, run, _outcome(state, text, metrics, told or {}), principal.name)
+    decision = end(ports, run, _outcome(state, text, metrics, told or {}, error_code), principal.name)
     after = decision.after
     if after.state.terminal:
         # Also when the report came again: the first may have died before it told the state machine.
@@ -91,12 +94,15 @@ def beat_run(ports: Ports, principal: Principal, run: Run) -> Run:
     return ports.runs.get(run.org, run.job, run.run_id) or run
 
 
-def _outcome(state: RunState, message: str | None, metrics: Mapping[str, Any] | None, told: Told) -> Event:
+def _outcome(
+    state: RunState, message: str | None, metrics: Mapping[str, Any] | None, told: Told, error_code: str | None
+) -> Event:
     match state:
         case RunState.SUCCEEDED:
             return Succeeded(message, metrics, told)
         case RunState.FAILED:
-            return Failed(message or "the worker reported a failure without saying why", metrics=metrics, told=told)
+            why = message or "the worker reported a failure without saying why"
+            return Failed(why, error_code or "Failed", metrics=metrics, told=told)
         case RunState.TIMEOUT:
             return TimedOut(message or "the worker reported that it ran out of time", told)
         case RunState.STOPPED:

@@ -27,7 +27,7 @@ from jobruns.errors import (
 from jobruns.ids import new_id
 from jobruns.job import MAX_CONCURRENT_RUNS, MAX_TIMEOUT_SECONDS, Job
 from jobruns.lifecycle import DEFAULT_TIMEOUT_SECONDS, WAIT_LIMIT_SECONDS, Admitted
-from jobruns.run import Executor, Predecessor, Progress, Run, RunState, TriggerKind
+from jobruns.run import Executor, Predecessor, Progress, Run, RunRoot, RunState, SyncStateUse, TriggerKind
 from jobruns.service.definitions import find_job
 from jobruns.service.ports import Ports, StartToken, TokenSpentError
 from jobruns.service.transitions import move, run_event
@@ -57,6 +57,7 @@ class StartRequest:
     with the same token within `TOKEN_SECONDS`, is returned as it is. `arguments` of ``None`` are those of `previous`,
     the run that is tried again, if there is one. `queueing` wins over what the job says. The documents are written
     with the run or not at all. `number` is one that was reserved for the run; by default it gets one when it begins.
+    With `unlimited` the run takes no slot of its job and goes beside those that do.
     """
 
     job: str
@@ -73,6 +74,9 @@ class StartRequest:
     trigger_name: str | None = None
     predecessors: Sequence[Predecessor] = ()
     number: int | None = None
+    root: RunRoot | None = None
+    sync_state: SyncStateUse | None = None
+    unlimited: bool = False
     source: str | None = None
     destination: str | None = None
     reported_start_at: datetime | None = None
@@ -99,7 +103,7 @@ def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
     ConcurrentRunsExceededError
         The job is at its limit and does not queue.
     AlreadyExistsError
-        A document's name or id is taken, or `run_id` is one that no run may have.
+        A document's name or id is taken, another run has its files in `root`, or `run_id` is one that no run may have.
     """
     principal.require(Permission.START)
     job = find_job(ports, principal, request.job)
@@ -143,10 +147,12 @@ def compose_run(ports: Ports, principal: Principal, job: Job, request: StartRequ
         previous_run_id=previous.run_id if previous else None,
         root_run_id=run_id,
         max_retries=job.max_retries,
-        limited=job.max_concurrent_runs is not None,
+        limited=job.max_concurrent_runs is not None and not request.unlimited,
         arguments=arguments,
         arguments_key=arguments_key,
         target=job.target,
+        root=request.root,
+        sync_state=request.sync_state,
         timeout_seconds=timeout,
         heartbeat_seconds=heartbeat if (heartbeat or timeout) < timeout else None,
         notify_after_seconds=request.notify_after_seconds or job.notify_after_seconds,
@@ -281,7 +287,7 @@ def create_run(ports: Ports, job: Job, run: Run, request: StartRequest, *, queue
         ports.runs.create(
             run,
             event,
-            slots=job.max_concurrent_runs,
+            slots=job.max_concurrent_runs if run.limited else None,
             token=token,
             new_documents=request.new_documents,
             changed_documents=request.changed_documents,

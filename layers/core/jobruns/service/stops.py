@@ -8,8 +8,21 @@ from jobruns.service.ports import Ports
 from jobruns.service.settlement import finish_run
 from jobruns.service.transitions import move
 
-UNATTENDED = frozenset({Executor.LAMBDA, Executor.PYTHON_SCRIPT, Executor.SPARK, Executor.NOOP, Executor.OPERATION})
-"""Executors whose work the state machine itself waits for: stopping its execution stops what would settle the run."""
+AWAITED = frozenset(
+    {
+        Executor.LAMBDA,
+        Executor.PYTHON_SCRIPT,
+        Executor.SPARK,
+        Executor.SINGER,
+        Executor.NOOP,
+        Executor.OPERATION,
+    }
+)
+"""Executors whose work the state machine itself waits for, instead of being told of its end."""
+
+UNATTENDED = AWAITED - {Executor.SINGER}
+"""Those of them whose execution is stopped with the run, and with it what would settle that. A sync is waited for: what
+it has written by then is known when its programs are gone, and the next one must not begin before."""
 
 
 def stop_run(ports: Ports, principal: Principal, run: Run, message: str | None = None) -> Run:

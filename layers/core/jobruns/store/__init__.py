@@ -7,13 +7,16 @@ from jobruns.retention import FOR_EVER, Retention
 from jobruns.store.access_keys import AccessKeys
 from jobruns.store.bookmarks import Bookmarks
 from jobruns.store.claims import Claims
+from jobruns.store.deliveries import Deliveries
 from jobruns.store.documents import Documents
 from jobruns.store.items import bind
 from jobruns.store.jobs import Jobs
 from jobruns.store.numbers import NumberedRuns
 from jobruns.store.people import People
+from jobruns.store.run_files import RunFiles
 from jobruns.store.runs import RunWrites, find_queued
 from jobruns.store.summaries import SummarizedRuns
+from jobruns.store.sync_states import SyncStates
 from jobruns.store.triggers import Triggers
 from jobruns.store.units import Units
 
@@ -47,8 +50,11 @@ class Store:
         self.jobs = Jobs(connection)
         self.bookmarks = Bookmarks(connection, pause)
         self.documents = Documents(connection)
+        self.deliveries = Deliveries()
         self.access_keys = AccessKeys()
         self.people = People(connection, pause)
         self.units = Units(retention)
+        self.run_files = RunFiles(retention)
+        self.sync_states = SyncStates()
         self.claims = Claims(connection, pause)
         self.triggers = Triggers(connection, pause)

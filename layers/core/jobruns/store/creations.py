@@ -6,15 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pynamodb.connection import Connection
 
 from jobruns.documents import Document
-from jobruns.errors import AlreadyExistsError, ConcurrentRunsExceededError
+from jobruns.errors import AlreadyExistsError, ConcurrentRunsExceededError, RootTakenError
 from jobruns.lifecycle import due_at
 from jobruns.retention import Retention
 from jobruns.run import Run, RunEvent, RunState
 from jobruns.service.ports import StartToken, TokenSpentError
 from jobruns.store import documents, keys
-from jobruns.store.items import EventItem, RunItem, RunRefItem, TokenItem
+from jobruns.store.items import EventItem, RootItem, RunItem, RunRefItem, TokenItem
 from jobruns.store.run_items import write_run
-from jobruns.store.run_parts import add_number, add_token, attempt_item, event_item, queue_item, ref_item, take_slots
+from jobruns.store.run_parts import (
+    add_number,
+    add_token,
+    attempt_item,
+    event_item,
+    queue_item,
+    ref_item,
+    root_item,
+    take_slots,
+)
 from jobruns.store.transaction import RefusedError, Transaction
 
 
@@ -71,6 +80,8 @@ class RunCreations:
             The token has started a run.
         RunExistsError
             The id is taken.
+        RootTakenError
+            Another run has its files in the place of this one's.
         ConcurrentRunsExceededError
             All slots are taken.
         AlreadyExistsError
@@ -151,6 +162,8 @@ class RunCreations:
         transaction.put(f"ref{place}", ref_item(run, run.expires_at), RunRefItem.pk.does_not_exist())
         transaction.put("event", self._event_item(event))
         add_number(transaction, run, f"number{place}")
+        if run.root is not None:
+            transaction.put(f"root{place}", root_item(run, run.root, run.expires_at), RootItem.pk.does_not_exist())
         if run.root_run_id != run.run_id:
             transaction.put("attempt", attempt_item(run, run.expires_at))
 
@@ -164,6 +177,8 @@ def _explain(refusal: RefusedError, runs: Sequence[Run]) -> None:
         for name in ("", str(place)):
             if f"run{name}" in refusal.parts or f"ref{name}" in refusal.parts:
                 raise RunExistsError(f"the run id {run.run_id} is taken") from None
+            if f"root{name}" in refusal.parts:
+                raise RootTakenError(f"another run has its files in {run.root and run.root.path}") from None
             if f"number{name}" in refusal.parts:
                 raise RunExistsError(f"the run number {run.number} is taken") from None
 

@@ -17,7 +17,7 @@ from jobruns.store.conditional import update_if
 from jobruns.store.creations import RunCreations
 from jobruns.store.items import RunItem
 from jobruns.store.run_items import course_keys
-from jobruns.store.run_parts import attempt_item, number_item, ref_item
+from jobruns.store.run_parts import attempt_item, number_item, ref_item, root_item
 from jobruns.store.transaction import RefusedError, Transaction
 
 
@@ -105,6 +105,9 @@ def _add_pointers(transaction: Transaction, run: RunSummary, expires_at: datetim
     transaction.put("ref", ref_item(run, expires_at))
     if run.number is not None:
         transaction.put("number", number_item(run, expires_at))
+    # A summary does not say where files lie: what leads there from a success that outlived another's stays.
+    if isinstance(run, Run) and run.root is not None:
+        transaction.put("root", root_item(run, run.root, expires_at))
     # A summary does not say that it is of a retry: what leads to one that went well is small, and stays.
     if isinstance(run, Run) and run.root_run_id != run.run_id and run.state is not RunState.SUCCEEDED:
         transaction.put("attempt", attempt_item(run, expires_at))

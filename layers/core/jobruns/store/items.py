@@ -157,6 +157,8 @@ class RunItem(LedgerItem):
     arguments = JSONAttribute(null=True)
     arguments_key = UnicodeAttribute(null=True)
     target = UnicodeAttribute(null=True)
+    root = JSONAttribute(null=True)
+    sync_state = JSONAttribute(null=True)
     timeout_seconds = NumberAttribute()
     heartbeat_seconds = NumberAttribute(null=True)
     notify_after_seconds = NumberAttribute(null=True)
@@ -168,10 +170,12 @@ class RunItem(LedgerItem):
     modified_at = UTCDateTimeAttribute()
     heartbeat_at = UTCDateTimeAttribute(null=True)
     notified_at = UTCDateTimeAttribute(null=True)
+    warned_at = UTCDateTimeAttribute(null=True)
     deadline_at = UTCDateTimeAttribute()
     stop_by_at = UTCDateTimeAttribute(null=True)
     committing_until_at = UTCDateTimeAttribute(null=True)
     phase = UnicodeAttribute(null=True)
+    phase_rank = NumberAttribute(null=True)
     task_token = UnicodeAttribute(null=True)
     message = UnicodeAttribute(null=True)
     error_code = UnicodeAttribute(null=True)
@@ -197,6 +201,35 @@ class RunRefItem(LedgerItem):
     job = UnicodeAttribute(null=True)
     abandoned = BooleanAttribute(null=True)
     expires_at = TTLAttribute(null=True)
+
+
+class RootItem(LedgerItem):
+    """Which run has its files in a place."""
+
+    job = UnicodeAttribute()
+    run_id = UnicodeAttribute()
+    expires_at = TTLAttribute(null=True)
+
+
+class FileItem(LedgerItem):
+    """A file of a run, as S3 last told of it; one that is gone has no size."""
+
+    size = NumberAttribute(null=True)
+    etag = UnicodeAttribute(null=True)
+    sequencer = UnicodeAttribute()
+    modified_at = UTCDateTimeAttribute()
+    facts = JSONAttribute(null=True)
+    expires_at = TTLAttribute(null=True)
+
+
+class SyncStateItem(LedgerItem):
+    """The state of a tap, or where it lies."""
+
+    version = NumberAttribute()
+    value = JSONAttribute(null=True)
+    document_key = UnicodeAttribute(null=True)
+    run_id = UnicodeAttribute(null=True)
+    modified_at = UTCDateTimeAttribute()
 
 
 class AttemptItem(LedgerItem):
@@ -353,6 +386,38 @@ class HeardItem(LedgerItem):
     """A trigger has heard how a run ended. Deleted by DynamoDB some time after it expires."""
 
     expires_at = NumberAttribute()
+
+
+class DeliveryItem(LedgerItem):
+    """Something told to an endpoint, with every try. Deleted by DynamoDB some time after it expires."""
+
+    org = UnicodeAttribute()
+    endpoint_id = UnicodeAttribute()
+    announcement_id = UnicodeAttribute()
+    job = UnicodeAttribute(null=True)
+    run_id = UnicodeAttribute(null=True)
+    sequence = NumberAttribute(default=0)
+    status = UnicodeAttribute()
+    document = UnicodeAttribute(null=True)
+    state = UnicodeAttribute()
+    attempts = NumberAttribute(default=0)
+    tried_from = NumberAttribute(default=0)
+    log = JSONAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
+    due_at = UTCDateTimeAttribute(null=True)
+    leased_until = UTCDateTimeAttribute(null=True)
+    created_at = UTCDateTimeAttribute()
+    modified_at = UTCDateTimeAttribute()
+    expires_at = TTLAttribute(null=True)
+
+
+class QuietItem(LedgerItem):
+    """What an endpoint was told of a job last. Deleted by DynamoDB some time after it expires."""
+
+    outcome = UnicodeAttribute()
+    announcement_id = UnicodeAttribute()
+    until_at = UTCDateTimeAttribute()
+    expires_at = TTLAttribute(null=True)
 
 
 def count_page(

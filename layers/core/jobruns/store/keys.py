@@ -13,6 +13,9 @@ partition              sort                                        item
 ``ORG#o#RUN#r``        ``ATTEMPT#<number>``                        which run is that automatic retry of the run
 ``ORG#o#RUN#r``        ``EVENT#<sequence>``                        the run's history
 ``ORG#o#RUN#r``        ``UNIT#<number>``                           a unit of work of the run
+``ORG#o#RUN#r``        ``FILE#<path>``                             a file of the run
+``ORG#o#ROOT#scope``   ``<name>#<path>``                           which run has its files there
+``ORG#o#SYNC#k``       ``STATE``                                   the state of a tap, by a key of a door's choosing
 ``ORG#o#DOC#c``        ``<document id>``                           a document of a door
 ``ORG#o#NAME#scope``   ``<name>``                                  who has the name
 ``ORG#o#NUMBERS``      ``<number>``                                which run has the number, of 10 digits
@@ -29,6 +32,8 @@ partition              sort                                        item
 ``ORG#o#ROLES``        ``<role>``                                  a role of the org's own
 ``ORG#o#HEADCOUNT``    ``HEADCOUNT``                               how many users and roles the org has
 ``CLAIM#o#t``          ``<object>``                                which run loads an uploaded object
+``SENT#o#e#<shard>``   ``<delivery>``                              something told to an endpoint; ids sort by time
+``SENT#o#e``           ``QUIET#<topic>#<job>``                     what was told of a job last, and for how long
 =====================  ==========================================  =======================================
 
 Indexes (all project keys only, so that progress and heartbeats never write to one): ``gsi_due`` has the unfinished
@@ -49,6 +54,9 @@ from datetime import UTC, datetime
 
 DUE_SHARDS = 4
 """A partition takes 1,000 writes a second; four of them leave room for several hundred starts a second."""
+
+DELIVERY_SHARDS = 4
+"""For the same reason: each delivery is written three times."""
 
 
 def job_pk(org: str, job: str) -> str:
@@ -94,6 +102,31 @@ def bookmark_sk(run_id: str | None = None) -> str:
 def event_sk(sequence: int, ignored: str | None = None) -> str:
     """Sort key of a run event; several ignored ones may share the sequence they met."""
     return f"EVENT#{sequence:08d}" + (f"#{ignored}" if ignored else "")
+
+
+def file_sk(path: str) -> str:
+    """Sort key of a file of a run."""
+    return f"FILE#{path}"
+
+
+def roots_pk(org: str, scope: str) -> str:
+    """Partition of the places that the files of a scope's runs lie in."""
+    return f"ORG#{org}#ROOT#{scope}"
+
+
+def root_sk(name: str, path: str = "") -> str:
+    """Sort key of a place; without its path the beginning that all of the name have."""
+    return f"{name}#{path}"
+
+
+def sync_state_pk(org: str, key: str) -> str:
+    """Partition of the state of a tap."""
+    return f"ORG#{org}#SYNC#{key}"
+
+
+def sync_state_sk() -> str:
+    """Sort key of the state of a tap."""
+    return "STATE"
 
 
 def unit_sk(number: int) -> str:
@@ -159,6 +192,26 @@ def headcount_pk(org: str) -> str:
 def claim_pk(org: str, table: str) -> str:
     """Partition of the objects claimed for a table."""
     return f"CLAIM#{org}#{table}"
+
+
+def delivery_pk(org: str, endpoint_id: str, delivery_id: str) -> str:
+    """Partition of a delivery."""
+    return delivery_shard_pk(org, endpoint_id, zlib.crc32(delivery_id.encode()) % DELIVERY_SHARDS)
+
+
+def delivery_shard_pk(org: str, endpoint_id: str, shard: int) -> str:
+    """Partition number `shard` of the deliveries to an endpoint."""
+    return f"SENT#{org}#{endpoint_id}#{shard}"
+
+
+def endpoint_pk(org: str, endpoint_id: str) -> str:
+    """Partition of what is remembered of an endpoint."""
+    return f"SENT#{org}#{endpoint_id}"
+
+
+def quiet_sk(topic: str, job: str) -> str:
+    """Sort key of what was told of a job last."""
+    return f"QUIET#{topic}#{job}"
 
 
 def due_pk(run_id: str) -> str:

@@ -10,10 +10,10 @@ from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
 
 from jobruns.errors import InvalidInputError
-from jobruns.run import Run, RunEvent, RunState
+from jobruns.run import Run, RunEvent, RunRoot, RunState
 from jobruns.service.ports import Page, RunRef
 from jobruns.store import keys
-from jobruns.store.items import AttemptItem, EventItem, RunItem, RunRefItem
+from jobruns.store.items import AttemptItem, EventItem, RootItem, RunItem, RunRefItem
 from jobruns.store.run_items import read_run
 
 MAX_PAGE = 1000
@@ -52,6 +52,23 @@ class RunReads:
         except DoesNotExist:
             return None
         return self.get(org, job, item.run_id)
+
+    def rooted(self, org: str, root: RunRoot) -> Run | None:
+        """Read the run that has its files in a place: two reads."""
+        try:
+            item = RootItem.get(
+                keys.roots_pk(org, root.scope), keys.root_sk(root.name, root.path), consistent_read=True
+            )
+        except DoesNotExist:
+            return None
+        return self.get(org, item.job, item.run_id)
+
+    def named(self, org: str, scope: str, name: str, limit: int) -> list[Run]:
+        """Read the runs of a scope that are called so, consistently, at most `limit`: one query and one batch."""
+        found = RootItem.query(
+            keys.roots_pk(org, scope), RootItem.sk.startswith(keys.root_sk(name)), consistent_read=True, limit=limit
+        )
+        return self._batch([(keys.job_pk(org, item.job), keys.run_sk(item.run_id)) for item in found])
 
     def of_job(self, org: str, job: str, *, limit: int, token: str | None = None) -> Page:
         """Read a page of a job's runs, newest first: one query that reads only the page, and whether one follows."""

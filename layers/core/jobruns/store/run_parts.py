@@ -6,10 +6,19 @@ from typing import Any
 
 from pynamodb.expressions import condition as expressions
 
-from jobruns.run import Run, RunEvent, RunSummary
+from jobruns.run import Run, RunEvent, RunRoot, RunSummary
 from jobruns.service.ports import StartToken
 from jobruns.store import keys
-from jobruns.store.items import AttemptItem, EventItem, NumberItem, QueueItem, RunRefItem, SlotsItem, TokenItem
+from jobruns.store.items import (
+    AttemptItem,
+    EventItem,
+    NumberItem,
+    QueueItem,
+    RootItem,
+    RunRefItem,
+    SlotsItem,
+    TokenItem,
+)
 from jobruns.store.transaction import Transaction
 
 
@@ -49,6 +58,18 @@ def ref_item(run: RunSummary, expires_at: datetime | None) -> RunRefItem:
     """Make the item that says which job a run belongs to."""
     pk = keys.run_pk(run.org, run.run_id)
     return RunRefItem(pk=pk, sk="REF", kind="run_ref", job=run.job, expires_at=expires_at)
+
+
+def root_item(run: Run, root: RunRoot, expires_at: datetime | None) -> RootItem:
+    """Make the item that says which run has its files in a place."""
+    return RootItem(
+        pk=keys.roots_pk(run.org, root.scope),
+        sk=keys.root_sk(root.name, root.path),
+        kind="root",
+        job=run.job,
+        run_id=run.run_id,
+        expires_at=expires_at,
+    )
 
 
 def number_item(run: RunSummary, expires_at: datetime | None) -> NumberItem:

@@ -15,7 +15,7 @@ from jobruns.store.conditional import save_if, update_if
 from jobruns.store.expiry import RunExpiries
 from jobruns.store.items import QueueItem, RunItem, RunRefItem, SlotsItem
 from jobruns.store.run_items import attribute_value, read_run, run_keys, start_keys
-from jobruns.store.run_parts import add_number, number_item, queue_item, ref_item, take_slots
+from jobruns.store.run_parts import add_number, number_item, queue_item, ref_item, root_item, take_slots
 from jobruns.store.transaction import RefusedError, Transaction
 
 
@@ -150,6 +150,8 @@ class RunWrites(RunExpiries):
         transaction.delete("ref", ref_item(run, None))
         if run.number is not None:
             transaction.delete("number", number_item(run, None))
+        if run.root is not None:
+            transaction.delete("root", root_item(run, run.root, None))
         transaction.put("event", self._event_item(event))
         try:
             transaction.commit()
