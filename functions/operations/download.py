@@ -3,17 +3,17 @@
 import errno
 import http.client
 import re
-import socket
 import ssl
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import NoReturn
 
 from jobruns.addresses import Destination, ForbiddenAddressError, Resolver, find_destination, show_url
 from jobruns.errors import SourceError
+from jobruns.outbound import PinnedConnection, resolve_host, time_limit
 
 ACCEPTED = frozenset({"text/csv", "application/octet-stream", "text/plain", "application/vnd.ms-excel"})
 """Types of content."""
@@ -34,12 +34,6 @@ class Limits:
     total_seconds: float
     silence_seconds: float = 30.0
     max_bytes: int = 5 * 1024**3
-
-
-def resolve_host(host: str, port: int) -> Sequence[str]:
-    """Resolve a name as the system does."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
 
 
 @contextmanager
@@ -75,58 +69,14 @@ def open_download(
     destination = _find(url, resolve, allowed)
     url = show_url(url)
     left = max(limits.total_seconds - (monotonic() - began), 0.001)
-    connection = _PinnedConnection(destination, min(limits.silence_seconds, left))
-    overdue = threading.Event()
-
-    def give_up() -> None:
-        # A peer that sends a byte now and then is never silent; ending the connection ends whatever waits for it.
-        overdue.set()
-        connection.give_up()
-
-    timer = threading.Timer(left, give_up)
-    timer.daemon = True
-    timer.start()
-    try:
+    connection = PinnedConnection(destination, min(limits.silence_seconds, left))
+    with time_limit(connection, left) as overdue:
         with _told(url, destination, overdue):
             connection.connect()
             response = _request(connection, destination, headers)
             _check_time(overdue)
             _check(url, response, limits.max_bytes)
         yield _read(url, destination, response, limits.max_bytes, overdue)
-    finally:
-        timer.cancel()
-        connection.hang_up()
-
-
-class _PinnedConnection(http.client.HTTPConnection):
-    """Connects to the address that was checked, and over TLS has it prove to be the host."""
-
-    def __init__(self, destination: Destination, timeout: float) -> None:
-        super().__init__(destination.address, destination.port, timeout=timeout)
-        self._destination = destination
-        self._line: socket.socket | None = None
-
-    def connect(self) -> None:
-        where = (self._destination.address, self._destination.port)
-        self._line = socket.create_connection(where, self.timeout)
-        if self._destination.scheme == "https":
-            self._line = line = ssl.create_default_context().wrap_socket(
-                self._line, server_hostname=self._destination.host, do_handshake_on_connect=False
-            )
-            line.do_handshake()
-        self.sock = self._line
-
-    def give_up(self) -> None:
-        """End what is being sent and received, from another thread."""
-        if self._line is not None:
-            with suppress(OSError):
-                self._line.shutdown(socket.SHUT_RDWR)
-
-    def hang_up(self) -> None:
-        """Close everything, also what was never connected."""
-        self.close()
-        if self._line is not None:
-            self._line.close()
 
 
 def _find(url: str, resolve: Resolver, allowed: Collection[str]) -> Destination:

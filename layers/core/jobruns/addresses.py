@@ -120,8 +120,7 @@ def find_destination(url: str, resolve: Resolver, allowed: Collection[str] = ())
     addresses = [literal] if literal is not None else _parse(resolve(host, port))
     if not addresses:
         raise OSError(f"{host} has no address")
-    named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    if not {host, named} & {entry.lower() for entry in allowed} and not all(map(is_public, addresses)):
+    if not is_named(host, port, allowed) and not all(map(is_public, addresses)):
         raise ForbiddenAddressError(f"the host {host} has an address that is not public")
     return Destination(scheme, host, port, str(addresses[0]), target)
 
@@ -148,6 +147,12 @@ def is_public(address: Address) -> bool:
     if int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
         return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return True
+
+
+def is_named(host: str, port: int, allowed: Collection[str]) -> bool:
+    """Whether a host is one of those named as ``host`` or ``host:port``."""
+    named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return bool({host, named} & {entry.lower() for entry in allowed})
 
 
 def _split(url: str) -> tuple[str, str, int, str]:

@@ -20,6 +20,7 @@ class Settings(BaseModel):
     landing_bucket: str = ""
     lake_bucket: str = ""
     work_bucket: str = ""
+    runs_bucket: str = ""
     lifecycle_arn: str = ""
     ingest_arn: str = ""
     commit_function: str = ""
@@ -41,6 +42,17 @@ class Settings(BaseModel):
     spark_job_role_arn: str = ""
     run_retention_days: int = 0
     unknown_commands: Literal["refuse", "succeed"] = "refuse"
+    event_bus: str = ""
+    deliveries_queue_url: str = ""
+    deliveries_queue_arn: str = ""
+    deliveries_dlq_url: str = ""
+    delivery_schedule_group: str = ""
+    webhook_hosts: str = ""
+    webhooks_secret_id: str = ""
+    endpoint_secret_prefix: str = ""
+    flow_secret_prefix: str = ""
+    singer_function_arn: str = ""
+    singer_home: str = "/opt/singer"
 
 
 @cache

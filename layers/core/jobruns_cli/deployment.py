@@ -25,6 +25,12 @@ OUTPUTS = {
     "UploadDeadLetterQueueUrl": "UPLOAD_DLQ_URL",
     "KeysSecretArn": "KEYS_SECRET_ID",
     "RunRetentionDays": "RUN_RETENTION_DAYS",
+    "RunsBucketName": "RUNS_BUCKET",
+    "DeliveriesQueueUrl": "DELIVERIES_QUEUE_URL",
+    "DeliveriesDeadLetterQueueUrl": "DELIVERIES_DLQ_URL",
+    "WebhooksSecretArn": "WEBHOOKS_SECRET_ID",
+    "EndpointSecretPrefix": "ENDPOINT_SECRET_PREFIX",
+    "AllowedWebhookHosts": "WEBHOOK_HOSTS",
 }
 """Outputs of the stack, and the variables that functions are told the same by."""
 

@@ -57,6 +57,12 @@ def deployed(store: Store, environment: None, monkeypatch: pytest.MonkeyPatch) -
         "UPLOAD_DLQ_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/uploads-dead",
         "KEYS_SECRET_ID": secret["ARN"],
         "RUN_RETENTION_DAYS": "0",
+        "RUNS_BUCKET": "runs",
+        "DELIVERIES_QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/deliveries",
+        "DELIVERIES_DLQ_URL": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/deliveries-dead",
+        "WEBHOOKS_SECRET_ID": secret["ARN"],
+        "ENDPOINT_SECRET_PREFIX": "jobruns-test/endpoints/",
+        "WEBHOOK_HOSTS": ",",
         "JOBRUNS_ORG": "acme",
     }
     for name, value in variables.items():

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from operations.download import CHUNK_BYTES, DownloadError, Limits, open_download, resolve_host
+from operations.download import CHUNK_BYTES, DownloadError, Limits, open_download
 
 BODY = b"id,name\n1,Penny\n"
 LIMITS = Limits(5.0, silence_seconds=2.0)
@@ -357,7 +357,3 @@ def test_the_address_that_was_checked_is_the_one_that_is_called(server: Server) 
         assert b"".join(pieces) == BODY
     assert server.asked[-1][1]["Host"] == host
     assert next(answers) == ["10.0.0.1"]
-
-
-def test_the_system_resolves_this_machine() -> None:
-    assert "127.0.0.1" in resolve_host("localhost", 80)

@@ -7,6 +7,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
@@ -67,6 +68,12 @@ def logs() -> "CloudWatchLogsClient":
 def secrets() -> "SecretsManagerClient":
     """Secrets Manager."""
     client: SecretsManagerClient = _client("secretsmanager")
+    return client
+
+
+def events() -> "EventBridgeClient":
+    """EventBridge."""
+    client: EventBridgeClient = _client("events")
     return client
 
 
