@@ -1,0 +1,1 @@
+"""The hotglue door: syncs of tenants, job by job, at ``/hotglue``."""
