@@ -16,7 +16,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 # Clients that the tests drive as their users have them: a directory each, with dependencies that .venv has otherwise.
-CLIENTS := $(patsubst tests/e2e/clients/%.txt,$(VENV)/clients/%/.installed,$(wildcard tests/e2e/clients/tdutils-*.txt))
+CLIENTS := $(patsubst tests/e2e/clients/%.txt,$(VENV)/clients/%/.installed,$(wildcard tests/e2e/clients/tdutils-*.txt tests/e2e/clients/singer-*.txt))
 
 clients: $(CLIENTS)
 
@@ -35,6 +35,7 @@ lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.lock
 	$(LOCK_LAYER) -o layers/core/requirements.txt
 	$(LOCK_LAYER) --extra data $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' layers/core/requirements.txt) -o layers/data/requirements.txt
+	$(LOCK_LAYER) --extra events $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' layers/core/requirements.txt) -o layers/events/requirements.txt
 	$(LOCK_LAYER) --extra sql $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' layers/core/requirements.txt) -o layers/sql/requirements.txt
 	for client in tests/e2e/clients/*.in; do $(BIN)/uv pip compile $$client --excludes tests/e2e/clients/excludes.txt \
 		--universal --python-version 3.11 --generate-hashes --no-header --quiet -o $${client%.in}.txt || exit; done
@@ -43,7 +44,7 @@ build: $(STAMP)
 	SAM_CLI_TELEMETRY=0 $(BIN)/sam build
 
 # The import linter reads the packages from where they lie.
-PACKAGES := layers/core:layers/data:layers/sql:functions
+PACKAGES := layers/core:layers/data:layers/events:layers/sql:functions
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

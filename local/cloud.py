@@ -38,6 +38,11 @@ _accounts = itertools.count()
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
+def service_lock(service: str) -> threading.Lock:
+    """Give the lock under which requests to a service are served, for whoever looks at what moto stores for it."""
+    return _locks[service]
+
+
 class Cloud:
     """The port on which AWS is played.
 
@@ -102,6 +107,7 @@ class Cloud:
         emulator.apply()
         emulator.accounts.keep(self.account)
         emulator.states.connect(self.account, self._invoker, self.client)
+        emulator.events.connect(self.account, self._invoker)
         self._server.RequestHandlerClass = Handler
         self._moto = DomainDispatcherApplication(create_backend_app)
 
@@ -131,6 +137,7 @@ class Cloud:
             from local import emulator
 
             emulator.states.disconnect(self.account)
+            emulator.events.disconnect(self.account)
             emulator.accounts.forget(self.account)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""Creates what the template describes in the emulated account: tables, queues, machines, schedules, log groups.
+"""Creates what the template describes in the emulated account: tables, queues, buses, machines, schedules, log groups.
 
 Whatever is not needed to run on one machine (roles, policies, alarms) is left out.
 """
@@ -50,6 +50,8 @@ def create_resources(template: Template, resolver: Resolver, cloud: Cloud) -> No
         ("AWS::SQS::Queue", _create_queue),
         ("AWS::S3::Bucket", _create_bucket),
         ("AWS::Logs::LogGroup", _create_log_group),
+        ("AWS::Events::EventBus", _create_bus),
+        ("AWS::Events::Rule", _create_rule),
         ("AWS::Scheduler::ScheduleGroup", _create_schedule_group),
         ("AWS::Scheduler::Schedule", _create_schedule),
     )
@@ -136,6 +138,21 @@ def _create_log_group(cloud: Cloud, name: str, properties: dict[str, Any]) -> No
     client.create_log_group(logGroupName=name)
     if days := properties.get("RetentionInDays"):
         client.put_retention_policy(logGroupName=name, retentionInDays=int(days))
+
+
+def _create_bus(cloud: Cloud, name: str, _properties: dict[str, Any]) -> None:
+    cloud.client("events").create_event_bus(Name=name)
+
+
+def _create_rule(cloud: Cloud, name: str, properties: dict[str, Any]) -> None:
+    """Create a rule of a bus of the template's own; what happens on the default one `local.sources` hears."""
+    bus = properties.get("EventBusName", "default")
+    if bus == "default":
+        return
+    pattern = json.dumps(properties["EventPattern"])
+    client = cloud.client("events")
+    client.put_rule(Name=name, EventBusName=bus, EventPattern=pattern, State=properties.get("State", "ENABLED"))
+    client.put_targets(Rule=name, EventBusName=bus, Targets=properties.get("Targets", []))
 
 
 def _create_schedule_group(cloud: Cloud, name: str, _properties: dict[str, Any]) -> None:

@@ -32,6 +32,8 @@ from local.resources import create_resources
 from local.runtime_api import Outcome
 from local.schedules import Schedules
 from local.serving import Environ, Server
+from local.singer import HANDLER as SINGER_HANDLER
+from local.singer import InstallingPool, with_home
 from local.sources import Sources
 from local.template import Template, load_template
 
@@ -182,7 +184,12 @@ class Runner:
 
     def _add(self, spec: FunctionSpec, policy: AsyncPolicy) -> Pool:
         log = self.logs / f"{spec.logical_id}.log"
-        pool = Pool(spec, self._worker_environment, log, self._lifeline_read)
+        if spec.handler == SINGER_HANDLER:
+            pool: Pool = InstallingPool(
+                with_home(spec, self.state_dir / "singer"), self._worker_environment, log, self._lifeline_read
+            )
+        else:
+            pool = Pool(spec, self._worker_environment, log, self._lifeline_read)
         self._pools[spec.logical_id] = pool
         self.invoker.add(pool, policy)
         return pool
@@ -190,7 +197,7 @@ class Runner:
     def _connect(self, template: Template, resolver: Resolver, stack: contextlib.ExitStack) -> None:
         from local.emulator import states
 
-        sources = Sources(template, resolver, self.invoker, self.schedules)
+        sources = self._sources = Sources(template, resolver, self.invoker, self.schedules)
         states.on_status.append(sources.status_changed)
         stack.callback(states.on_status.remove, sources.status_changed)
         self.invoker.start()
@@ -293,6 +300,10 @@ class Runner:
     def _find_worker(self, logical_id: str, access_key_id: str) -> Worker | None:
         pool = self._pools.get(logical_id)
         return None if pool is None else pool.worker(access_key_id)
+
+    def follow_streams(self, *, on: bool) -> None:
+        """Begin to call functions with the records of streams, from now on, or do so no more."""
+        self._sources.follow_streams(on=on)
 
     def client(self, service: str) -> Any:
         """Give a boto3 client of the emulated account; its calls are nobody's in `faults`."""

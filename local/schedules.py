@@ -1,4 +1,4 @@
-"""Calls functions when they are due: by EventBridge Scheduler's schedules, and by rules of the template.
+"""Calls what is due, functions and queues: by EventBridge Scheduler's schedules, and by rules of the template.
 
 What the emulated EventBridge Scheduler has stored is looked at four times a second, so that a schedule that a function
 makes, changes, disables or deletes is followed as one of the template is. Facts are from "Schedule types", "Adding
@@ -255,9 +255,15 @@ class Schedules:
 
     def _invoke(self, target: dict[str, Any], payload: str, attributes: dict[str, str]) -> None:
         try:
-            self._invoker.submit(target["Arn"], payload.encode())
+            if ":sqs:" in target["Arn"]:
+                self._invoker.send(target["Arn"], payload, {})
+            else:
+                self._invoker.submit(target["Arn"], payload.encode())
         except UnknownFunctionError:
-            self._refused(target, payload, attributes, "ResourceNotFoundException", "only functions are targets here")
+            message = "only functions and queues are targets here"
+            self._refused(target, payload, attributes, "ResourceNotFoundException", message)
+        except (BotoCoreError, ClientError) as error:
+            self._refused(target, payload, attributes, "AWS.SimpleQueueService.NonExistentQueue", str(error))
         except PayloadTooLargeError as error:
             self._refused(target, payload, attributes, "RequestTooLargeException", str(error))
 

@@ -1,4 +1,4 @@
-"""What calls functions by itself: queues and event rules."""
+"""What calls functions by itself: queues, streams and event rules."""
 
 import json
 import logging
@@ -7,15 +7,17 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from local.cloud import service_lock
 from local.errors import TemplateError
 from local.intrinsics import REGION, Resolver
 from local.invoke import Invoker, UnknownFunctionError
 from local.pool import NoWorkerError
 from local.schedules import Schedules
+from local.streams import Stream, StreamMapping, read_mapping
 from local.template import Template
 
 _LOG = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ _PAUSE_SECONDS = 1.0
 
 
 class Sources:
-    """Everything in the template that calls functions, but for what EventBridge Scheduler does.
+    """Everything in the template that calls functions, but for what EventBridge Scheduler and buses of its own do.
 
     Parameters
     ----------
@@ -49,6 +51,7 @@ class Sources:
         self._stopping = threading.Event()
         self._rules: list[tuple[Any, list[dict[str, Any]]]] = []
         self._threads: list[Callable[[], None]] = []
+        self._streams: list[Stream] = []
         for logical_id, properties in template.resources("AWS::Lambda::EventSourceMapping", resolver).items():
             self._add_mapping(logical_id, properties)
         for logical_id, properties in template.resources("AWS::Events::Rule", resolver).items():
@@ -58,6 +61,11 @@ class Sources:
         """Begin to call."""
         for number, run in enumerate(self._threads):
             threading.Thread(target=run, name=f"source-{number}", daemon=True).start()
+
+    def follow_streams(self, *, on: bool) -> None:
+        """Begin to call functions with the records of streams, from now on, or do so no more."""
+        for stream in self._streams:
+            stream.follow(on=on)
 
     def stop(self) -> None:
         """Call no more."""
@@ -89,11 +97,14 @@ class Sources:
 
     def _add_mapping(self, logical_id: str, properties: dict[str, Any]) -> None:
         arn = properties.get("EventSourceArn", "")
-        if ":sqs:" not in arn:
+        if ":sqs:" not in arn and not (":dynamodb:" in arn and "/stream/" in arn):
             raise TemplateError(
-                f"{logical_id} of template.yaml: only queues are known as event sources here, not {arn}"
+                f"{logical_id} of template.yaml: only queues and streams of tables are known as event sources here, "
+                f"not {arn}"
             )
-        if str(properties.get("Enabled", True)).lower() != "false":
+        if str(properties.get("Enabled", True)).lower() == "false":
+            return
+        if ":sqs:" in arn:
             mapping = QueueMapping(
                 queue_arn=arn,
                 function=properties["FunctionName"],
@@ -103,9 +114,28 @@ class Sources:
                 concurrency=int(properties.get("ScalingConfig", {}).get("MaximumConcurrency", 5)),
             )
             self._threads.append(lambda: poll(mapping, self._invoker, self._stopping))
+        else:
+            stream = self._stream(read_mapping(properties))
+            self._streams.append(stream)
+            self._threads.append(stream.run)
+
+    def _stream(self, mapping: StreamMapping) -> Stream:
+        table = mapping.stream_arn.partition(":table/")[2].partition("/")[0]
+        # More at once than there are workers would only make the batches smaller.
+        workers = self._invoker.pool(mapping.function).spec.concurrency
+        mapping = replace(mapping, lanes=min(mapping.lanes, workers))
+
+        def read(position: int) -> tuple[list[dict[str, Any]], int]:
+            from local.emulator import streams
+
+            # A transaction that is undone never was.
+            with service_lock("dynamodb"):
+                return streams.read(self._account, table, position)
+
+        return Stream(mapping, self._invoker, read, self._stopping)
 
     def _add_rule(self, logical_id: str, arn: str, properties: dict[str, Any]) -> None:
-        if properties.get("State", "ENABLED") == "DISABLED":
+        if properties.get("State", "ENABLED") == "DISABLED" or properties.get("EventBusName", "default") != "default":
             return
         targets = properties.get("Targets", [])
         if pattern := properties.get("EventPattern"):

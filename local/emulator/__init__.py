@@ -8,13 +8,28 @@ ones. Each module names what differs and replaces just that, against the version
 * `dynamodb`: a transaction touches its items only, instead of copying whole tables;
 * `items`, `expressions`: a read costs what it reads, and an expression is read once;
 * `sqs`: no message is lost or handed out twice when senders and receivers meet;
-* `s3`: notifications carry the version and the sequencer;
+* `events`: a rule may call a function, and a target that fails does not make PutEvents fail;
+* `s3`: notifications carry the version and the sequencer, and there are some of deletions;
 * `glue`: UpdateTable honours VersionId, which Iceberg's commits rest on;
 * `scheduler`: what EventBridge Scheduler would refuse is refused;
-* `states`, `states_map`, `states_tokens`: Step Functions.
+* `states`, `states_map`, `states_tokens`: Step Functions;
+* `streams`: reading a table's stream, which does not grow for ever.
 """
 
-from local.emulator import accounts, answers, dispatch, dynamodb, expressions, glue, items, s3, scheduler, sqs, states
+from local.emulator import (
+    accounts,
+    answers,
+    dispatch,
+    dynamodb,
+    events,
+    expressions,
+    glue,
+    items,
+    s3,
+    scheduler,
+    sqs,
+    states,
+)
 
 _applied = False
 
@@ -29,6 +44,7 @@ def apply() -> None:
     answers.apply()
     dispatch.apply()
     dynamodb.apply()
+    events.apply()
     expressions.apply()
     glue.apply()
     items.apply()

@@ -1,25 +1,29 @@
 """S3, as far as moto differs from the service or takes too long.
 
 * event notifications are as S3 writes them: with version and sequencer, and a key whose slashes are left as they are;
+* of a deletion that leaves a marker there is one too;
 * a page of a listing is written in a tenth of the time.
 """
 
 import itertools
 import time
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 from moto.core.responses import ActionResult
 from moto.s3 import notifications
+from moto.s3.models import FakeDeleteMarker, S3Backend
 from moto.s3.responses import S3Response
 
 _LISTED = frozenset({"Key", "LastModified", "ETag", "Size", "StorageClass", "ChecksumAlgorithm"})
 
 
 def apply() -> None:
-    """Replace what makes the record of an event, and what writes a page."""
+    """Replace what makes the record of an event, what deletes, and what writes a page."""
     _patch_events()
+    _patch_deletions()
     _patch_pages()
 
 
@@ -28,8 +32,13 @@ def _patch_events() -> None:
     counter = itertools.count()
 
     def get_s3_event(event_name: str, bucket: Any, key: Any, notification_id: str) -> dict[str, Any]:
-        event: dict[str, Any] = original(event_name, bucket, key, notification_id)
+        removed = isinstance(key, FakeDeleteMarker)
+        shown = SimpleNamespace(name=key.name, etag="", size=0) if removed else key
+        event: dict[str, Any] = original(event_name, bucket, shown, notification_id)
         described = event["Records"][0]["s3"]["object"]
+        if removed:
+            # What is gone has no content.
+            del described["size"], described["eTag"]
         described["key"] = quote_plus(key.name, safe="/")
         if bucket.versioning_status == "Enabled" and key.version_id is not None:
             described["versionId"] = key.version_id
@@ -37,6 +46,18 @@ def _patch_events() -> None:
         return event
 
     notifications._get_s3_event = get_s3_event  # noqa: SLF001 - as above
+
+
+def _patch_deletions() -> None:
+    original = S3Backend._set_delete_marker  # noqa: SLF001 - as above
+
+    def set_delete_marker(backend: Any, bucket_name: str, key_name: str) -> Any:
+        marker = original(backend, bucket_name, key_name)
+        kind = notifications.S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
+        notifications.send_event(backend.account_id, kind, backend.get_bucket(bucket_name), marker)
+        return marker
+
+    S3Backend._set_delete_marker = set_delete_marker  # noqa: SLF001 - as above
 
 
 def _patch_pages() -> None:

@@ -83,7 +83,8 @@ def native_layers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     target = tmp_path_factory.mktemp("layers")
     system = f"{platform.machine()}-manylinux_2_28" if sys.platform == "linux" else "macos"
     paths = []
-    for layer, goal in (("core", "build-CoreLayer"), ("data", "build-DataLayer"), ("sql", "build-SqlLayer")):
+    for layer in ("core", "data", "sql", "events"):
+        goal = f"build-{layer.capitalize()}Layer"
         home = ROOT / "layers" / layer
         done = subprocess.run(
             [

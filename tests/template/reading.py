@@ -36,6 +36,17 @@ def allowed_actions(resources: Resources, function: str) -> frozenset[str]:
     return frozenset(action for statement in role_statements(role) for action in as_list(statement["Action"]))
 
 
+def layer_names(function: dict[str, Any]) -> list[str]:
+    """The logical ids of a function's layers, without the hash that SAM puts behind them; a deployer's own is none."""
+    return [layer["Ref"].partition("Layer")[0] + "Layer" for layer in function["Layers"] if "Ref" in layer]
+
+
+def lifecycle_rules(bucket: dict[str, Any]) -> list[dict[str, Any]]:
+    """The lifecycle rules of a bucket, those under a condition too."""
+    rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    return [rule["Fn::If"][1] if "Fn::If" in rule else rule for rule in rules]
+
+
 def references(value: Any) -> Iterator[str]:
     """The logical ids that a piece of a template refers to by Ref, Fn::GetAtt or Fn::Sub."""
     if isinstance(value, list):

@@ -10,10 +10,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.template.reading import ROOT, Resources
+from tests.template.reading import ROOT, Resources, layer_names
 from tests.template.test_functions import FUNCTIONS
 
-LAYERS = ("CoreLayer", "DataLayer", "SqlLayer")
+LAYERS = ("CoreLayer", "DataLayer", "SqlLayer", "EventsLayer")
 """In the order of `native_layers`."""
 
 MEGABYTE = 1024 * 1024
@@ -23,6 +23,7 @@ PACKAGES = {
     "GlueFunction": "glue",
     "PostgrestFunction": "pgrest",
     "HarperdbFunction": "hdb",
+    "HotglueFunction": "hotglue",
     "DispatchFunction": "lifecycle",
     "SettleFunction": "lifecycle",
     "ReconcileFunction": "lifecycle",
@@ -35,12 +36,16 @@ PACKAGES = {
     "TablesFunction": "ingest",
     "OperationsFunction": "operations",
     "HandedOverFunction": "operations",
+    "PublishFunction": "events",
+    "RouteFunction": "events",
+    "DeliverFunction": "events",
+    "RunFileFunction": "events",
 }
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_function_and_layers_fit_into_lambda(name: str, built: Path, functions: Resources) -> None:
-    parts = [name, *_layers(name, functions)]
+    parts = [name, *layer_names(functions[name])]
     size = sum(file.stat().st_size for part in parts for file in (built / part).rglob("*") if file.is_file())
     assert 10 * MEGABYTE < size < LIMIT_MEGABYTES * MEGABYTE
 
@@ -52,10 +57,11 @@ def test_data_layer_leaves_room_for_the_next_engine(built: Path) -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_function_holds_its_own_package_only(name: str, built: Path) -> None:
-    package = PACKAGES[name]
+    # What runs taps and targets ends their processes as that does which runs scripts.
+    packages = ("singer", "scripts") if name == "SingerFunction" else (PACKAGES[name],)
     files = {file.relative_to(built / name) for file in (built / name).rglob("*") if file.is_file()}
     source = ROOT / "functions"
-    assert files == {file.relative_to(source) for file in (source / package).rglob("*.py")}
+    assert files == {file.relative_to(source) for package in packages for file in (source / package).rglob("*.py")}
 
 
 def test_layers_hold_our_packages(built: Path) -> None:
@@ -63,6 +69,7 @@ def test_layers_hold_our_packages(built: Path) -> None:
         ("CoreLayer", "core", "jobruns"),
         ("DataLayer", "data", "jobruns_data"),
         ("SqlLayer", "sql", "jobruns_sql"),
+        ("EventsLayer", "events", "jobruns_events"),
     ):
         copied = built / layer / "python" / package
         source = ROOT / "layers" / home / package
@@ -87,8 +94,7 @@ def test_libraries_are_for_arm64_and_python_3_13(layer: str, built: Path) -> Non
 
 
 def test_layers_hold_nothing_twice(built: Path) -> None:
-    layers = ("CoreLayer", "DataLayer", "SqlLayer")
-    names = [entry.name for layer in layers for entry in (built / layer / "python").iterdir()]
+    names = [entry.name for layer in LAYERS for entry in (built / layer / "python").iterdir()]
     assert len(names) == len(set(names))
     assert not {"boto3", "botocore", "urllib3", "s3transfer"} & set(names)
 
@@ -97,7 +103,7 @@ def test_layers_hold_nothing_twice(built: Path) -> None:
 def test_handler_imports_from_what_is_deployed(
     name: str, built: Path, functions: Resources, native_layers: list[Path], lambda_runtime: Path
 ) -> None:
-    layers = [native_layers[LAYERS.index(layer)] for layer in _layers(name, functions)]
+    layers = [native_layers[LAYERS.index(layer)] for layer in layer_names(functions[name])]
     module, _, attribute = functions[name]["Handler"].rpartition(".")
     variables = {
         variable: value if isinstance(value, str) else f"test-{variable.lower()}"
@@ -110,8 +116,8 @@ def test_handler_imports_from_what_is_deployed(
 
 def test_every_module_of_the_layers_imports(native_layers: list[Path], lambda_runtime: Path) -> None:
     code = (
-        "import importlib, pkgutil, jobruns, jobruns_data, jobruns_sql\n"
-        "for package in (jobruns, jobruns_data, jobruns_sql):\n"
+        "import importlib, pkgutil, jobruns, jobruns_data, jobruns_events, jobruns_sql\n"
+        "for package in (jobruns, jobruns_data, jobruns_events, jobruns_sql):\n"
         "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
         "        importlib.import_module(module.name)\n"
     )
@@ -126,6 +132,14 @@ def test_the_core_works_without_the_data_layer(native_layers: list[Path], lambda
         "assert 'pyarrow' not in sys.modules\n"
     )
     _run(["-c", code], [native_layers[0], lambda_runtime], {"LEDGER_TABLE": "test-ledger"})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have what is imported compiled once, not by each process that `_run` starts, and beside what was built."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("bytecode")))
+        yield
 
 
 @pytest.fixture
@@ -148,15 +162,11 @@ def test_trimmed_layers_load_a_table(aws: str, native_layers: list[Path], lambda
     assert said.endswith("\n3 loaded, 1 rejected, 1 files\n")
 
 
-def _layers(name: str, functions: Resources) -> list[str]:
-    """The logical ids of a function's layers; SAM puts a hash behind them."""
-    return [layer["Ref"].partition("Layer")[0] + "Layer" for layer in functions[name]["Layers"]]
-
-
 def _run(arguments: list[str], paths: list[Path], variables: dict[str, str]) -> str:
     """Run Python on the given directories alone: no installed packages, no current directory, no environment."""
     python = Path(os.path.realpath(sys.executable))
-    given = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.defpath}
+    kept = os.environ["PYTHONPYCACHEPREFIX"]
+    given = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONPYCACHEPREFIX": kept, "PATH": os.defpath}
     done = subprocess.run(
         [python, "-S", "-P", *arguments],
         env=given | {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"} | variables,

@@ -72,6 +72,7 @@ def test_a_stage_with_a_name_does_what_the_default_one_does(expanded: Resources)
         ("config", False),
         ("glue", False),
         ("harperdb", False),
+        ("hotglue", False),
         ("postgrest", False),
         ("a/b", False),
         ("a" * 65, False),
@@ -89,9 +90,11 @@ def test_every_function_queue_and_machine_is_watched(expanded: Resources, functi
             watched.setdefault(resource, set()).add(metric)
     for function in functions:
         assert watched[function] >= {"Errors", "Throttles"}, function
-    for queue in ("UploadDeadLetterQueue", "AsyncDeadLetterQueue"):
-        assert "ApproximateNumberOfMessagesVisible" in watched[queue]
-    assert "ApproximateAgeOfOldestMessage" in watched["UploadQueue"]
+    for queue in of_type(expanded, "AWS::SQS::Queue"):
+        letters = "DeadLetter" in queue
+        wanted = "ApproximateNumberOfMessagesVisible" if letters else "ApproximateAgeOfOldestMessage"
+        assert wanted in watched[queue], queue
+    assert "IteratorAge" in watched["PublishFunction"]
     for machine in ("RunLifecycle", "IngestMachine"):
         assert watched[machine] >= {"ExecutionsFailed", "ExecutionsTimedOut"}
     assert watched["LedgerTable"] >= {"ReadThrottleEvents", "WriteThrottleEvents", "SystemErrors"}

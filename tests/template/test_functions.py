@@ -6,18 +6,20 @@ from typing import Any
 import pytest
 
 from scripts.run import RESERVE_SECONDS
-from tests.template.reading import ROOT, Resources, as_list, of_type, references, role_statements
+from tests.template.reading import ROOT, Resources, as_list, layer_names, of_type, references, role_statements
 
 FUNCTIONS = (
     "HydrolixFunction",
     "GlueFunction",
     "PostgrestFunction",
     "HarperdbFunction",
+    "HotglueFunction",
     "DispatchFunction",
     "SettleFunction",
     "ReconcileFunction",
     "FireFunction",
     "ScriptFunction",
+    "SingerFunction",
     "OnUploadFunction",
     "ListFunction",
     "IndexFunction",
@@ -25,6 +27,10 @@ FUNCTIONS = (
     "TablesFunction",
     "OperationsFunction",
     "HandedOverFunction",
+    "PublishFunction",
+    "RouteFunction",
+    "DeliverFunction",
+    "RunFileFunction",
 )
 ASYNCHRONOUS = ("ReconcileFunction", "CommitFunction", "FireFunction", "TablesFunction", "OperationsFunction")
 NEED_PYARROW = {
@@ -36,12 +42,21 @@ NEED_PYARROW = {
     "HandedOverFunction",
 }
 NEED_SQL = {"OperationsFunction", "HandedOverFunction", "HarperdbFunction"}
+NEED_EVENTS = {
+    "HotglueFunction",
+    "SingerFunction",
+    "PublishFunction",
+    "RouteFunction",
+    "DeliverFunction",
+    "RunFileFunction",
+}
 
 # Which statements may name every resource, and why.
 STARS = {
     ("RunLifecycleRole", "Logs"): "the actions of log delivery know no resources",
     ("IngestMachineRole", "Logs"): "the actions of log delivery know no resources",
     ("ScriptFunctionRole", "Traces"): "the actions of tracing know no resources",
+    ("SingerFunctionRole", "Traces"): "the actions of tracing know no resources",
 }
 
 
@@ -95,11 +110,22 @@ def test_handler_is_defined(name: str, functions: Resources) -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_only_who_needs_pyarrow_carries_it(name: str, functions: Resources) -> None:
-    layers = [layer["Ref"] for layer in functions[name]["Layers"]]
-    assert layers[0].startswith("CoreLayer")
-    assert any(layer.startswith("DataLayer") for layer in layers) == (name in NEED_PYARROW)
-    assert any(layer.startswith("SqlLayer") for layer in layers) == (name in NEED_SQL)
+def test_carries_what_it_needs_only(name: str, functions: Resources) -> None:
+    layers = layer_names(functions[name])
+    assert layers[0] == "CoreLayer"
+    assert ("DataLayer" in layers) == (name in NEED_PYARROW)
+    assert ("SqlLayer" in layers) == (name in NEED_SQL)
+    assert ("EventsLayer" in layers) == (name in NEED_EVENTS)
+
+
+def test_taps_and_targets_come_in_the_deployers_layer_if_there_is_one(functions: Resources) -> None:
+    given = {
+        name: [layer for layer in function["Layers"] if "Ref" not in layer] for name, function in functions.items()
+    }
+    layer = {"Fn::If": ["HasSingerLayer", {"Ref": "SingerLayerArn"}, {"Ref": "AWS::NoValue"}]}
+    assert {name: layers for name, layers in given.items() if layers} == {"SingerFunction": [layer]}
+    # Where a layer is unpacked: https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+    assert functions["SingerFunction"]["Environment"]["Variables"]["SINGER_HOME"].startswith("/opt/")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +138,8 @@ def test_only_who_needs_pyarrow_carries_it(name: str, functions: Resources) -> N
         ("/postgrest/{proxy+}", "PostgrestFunction"),
         ("/harperdb", "HarperdbFunction"),
         ("/harperdb/{proxy+}", "HarperdbFunction"),
+        ("/hotglue", "HotglueFunction"),
+        ("/hotglue/{proxy+}", "HotglueFunction"),
     ],
 )
 def test_doors_answer_before_the_api_gives_up(path: str, name: str, functions: Resources, expanded: Resources) -> None:
@@ -266,6 +294,26 @@ def test_scripts_reach_nothing_of_the_service(expanded: Resources) -> None:
     }
 
 
+def test_taps_and_targets_reach_files_and_logins_of_runs_and_nothing_else(expanded: Resources) -> None:
+    role = expanded["SingerFunctionRole"]
+    assert "ManagedPolicyArns" not in role["Properties"]
+    allowed = {
+        (action, str(resource))
+        for statement in role_statements(role)
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+        if not action.startswith(("xray:", "logs:"))
+    }
+    secrets = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AWS::StackName}/flows/*"
+    files = str({"Fn::Sub": "${RunsBucket.Arn}/*"})
+    assert allowed == {
+        *((action, files) for action in ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")),
+        ("s3:ListBucket", str({"Fn::GetAtt": ["RunsBucket", "Arn"]})),
+        ("s3:ListBucket", str({"Fn::GetAtt": ["WorkBucket", "Arn"]})),
+        ("secretsmanager:GetSecretValue", str({"Fn::Sub": secrets})),
+    }
+
+
 def test_output_of_runs_has_the_groups_the_functions_are_told(expanded: Resources, functions: Resources) -> None:
     prefix = functions["ScriptFunction"]["Environment"]["Variables"]["RUN_LOG_GROUP"]["Fn::Sub"]
     assert expanded["RunOutputLogGroup"]["Properties"]["LogGroupName"] == {"Fn::Sub": f"{prefix}/output"}
@@ -293,7 +341,7 @@ def test_work_is_written_under_its_prefix_only(expanded: Resources) -> None:
                 continue
             checked += 1
             if as_list(statement["Action"]) == ["s3:ListBucket"]:
-                seen = "runs/*/stop" if name == "ScriptFunctionRole" else "runs/*"
+                seen = "runs/*/stop" if name in ("ScriptFunctionRole", "SingerFunctionRole") else "runs/*"
                 assert statement["Condition"] == {"StringLike": {"s3:prefix": seen}}, name
             elif statement["Resource"] == {"Fn::Sub": "${WorkBucket.Arn}/bookmarks/*"}:
                 bookmarks[name] = as_list(statement["Action"])
@@ -303,8 +351,15 @@ def test_work_is_written_under_its_prefix_only(expanded: Resources) -> None:
                 below = "runs/map/*" if written else "runs/*"
                 assert statement["Resource"] == {"Fn::Sub": f"${{WorkBucket.Arn}}/{below}"}, name
     assert checked > len(FUNCTIONS)
-    # What was taken is read by who lists and by who commits, written by who commits, and deleted by nobody.
-    assert bookmarks == {"ListFunctionRole": ["s3:GetObject"], "CommitFunctionRole": ["s3:GetObject", "s3:PutObject"]}
+    # What was taken is read by who begins and by who ends, written by who ends or resets, and deleted by nobody.
+    assert bookmarks == {
+        "ListFunctionRole": ["s3:GetObject"],
+        "DispatchFunctionRole": ["s3:GetObject"],
+        **{
+            f"{name}FunctionRole": ["s3:GetObject", "s3:PutObject"]
+            for name in ("Commit", "Settle", "Reconcile", "Hotglue")
+        },
+    }
 
 
 @pytest.mark.parametrize(("name", "indexes"), [
@@ -312,11 +367,13 @@ def test_work_is_written_under_its_prefix_only(expanded: Resources) -> None:
     ("GlueFunction", {"lsi_start", "lsi_end"}),
     ("PostgrestFunction", {"gsi_time", "gsi_state", "lsi_start", "lsi_end"}),
     ("HarperdbFunction", {"gsi_time"}),
+    ("HotglueFunction", {"gsi_time", "gsi_state", "lsi_start", "lsi_end"}),
     ("ReconcileFunction", {"gsi_due", "lsi_start", "lsi_end"}),
     ("FireFunction", set()),
     ("DispatchFunction", set()),
     ("SettleFunction", {"lsi_start", "lsi_end"}),
     ("ScriptFunction", set()),
+    ("SingerFunction", set()),
     ("OnUploadFunction", set()),
     ("ListFunction", set()),
     ("IndexFunction", set()),
@@ -324,6 +381,10 @@ def test_work_is_written_under_its_prefix_only(expanded: Resources) -> None:
     ("TablesFunction", set()),
     ("OperationsFunction", set()),
     ("HandedOverFunction", set()),
+    ("PublishFunction", set()),
+    ("RouteFunction", {"lsi_start", "lsi_end"}),
+    ("DeliverFunction", set()),
+    ("RunFileFunction", set()),
 ])  # fmt: skip
 def test_the_ledger_is_never_scanned(name: str, indexes: set[str], expanded: Resources) -> None:
     readable = set()
@@ -331,6 +392,8 @@ def test_the_ledger_is_never_scanned(name: str, indexes: set[str], expanded: Res
         if "LedgerTable" not in references(statement["Resource"]):
             continue
         assert "dynamodb:Scan" not in as_list(statement["Action"])
+        if statement["Sid"] in ("Stream", "Streams"):
+            continue
         for resource in as_list(statement["Resource"]):
             if "Fn::Sub" in resource:
                 readable.add(resource["Fn::Sub"].rpartition("/")[2])
@@ -345,7 +408,44 @@ def test_only_doors_see_the_master_secret(expanded: Resources, functions: Resour
         if any("KeysSecret" in references(s["Resource"]) for s in role_statements(expanded[f"{name}Role"]))
     }
     told = {name for name in functions if "KEYS_SECRET_ID" in functions[name]["Environment"]["Variables"]}
-    assert readers == told == {"HydrolixFunction", "GlueFunction", "PostgrestFunction", "HarperdbFunction"}
+    assert readers == told == {f"{door}Function" for door in ("Hydrolix", "Glue", "Postgrest", "Harperdb", "Hotglue")}
+
+
+def test_what_calls_the_outside_can_make_no_key(expanded: Resources, functions: Resources) -> None:
+    """Its secrets are derived from a master secret of their own."""
+    readers = {
+        name
+        for name in functions
+        if any("WebhooksSecret" in references(s["Resource"]) for s in role_statements(expanded[f"{name}Role"]))
+    }
+    told = {name for name in functions if "WEBHOOKS_SECRET_ID" in functions[name]["Environment"]["Variables"]}
+    assert readers == told == {"HotglueFunction", "DeliverFunction"}
+    assert "KEYS_SECRET_ID" not in functions["DeliverFunction"]["Environment"]["Variables"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "writers", "readers"),
+    [
+        ("endpoints", {"HotglueFunction"}, {"HotglueFunction", "DeliverFunction"}),
+        ("flows", {"HotglueFunction"}, {"HotglueFunction", "SingerFunction"}),
+    ],
+)
+def test_secrets_of_callers_are_seen_by_who_needs_them(
+    folder: str, writers: set[str], readers: set[str], expanded: Resources, functions: Resources
+) -> None:
+    variable = {"endpoints": "ENDPOINT_SECRET_PREFIX", "flows": "FLOW_SECRET_PREFIX"}[folder]
+    prefix = f"${{AWS::StackName}}/{folder}/"
+    told = {name for name, f in functions.items() if variable in f["Environment"]["Variables"]}
+    assert all(functions[name]["Environment"]["Variables"][variable] == {"Fn::Sub": prefix} for name in told)
+    found: dict[str, set[str]] = {"secretsmanager:CreateSecret": set(), "secretsmanager:GetSecretValue": set()}
+    for name in functions:
+        for statement in role_statements(expanded[f"{name}Role"]):
+            resources = [str(each.get("Fn::Sub")) for each in as_list(statement["Resource"]) if isinstance(each, dict)]
+            if any(resource.endswith(f":secret:{prefix}*") for resource in resources):
+                for action in found.keys() & set(as_list(statement["Action"])):
+                    found[action].add(name)
+    assert found == {"secretsmanager:CreateSecret": writers, "secretsmanager:GetSecretValue": readers}
+    assert told == readers
 
 
 def test_no_route_ends_with_a_slash(expanded: Resources) -> None:

@@ -12,7 +12,7 @@ from cfnlint.config import ManualArgs
 
 from jobruns.aws.spark import spark_job
 from jobruns.run import Executor
-from jobruns.service.stops import UNATTENDED
+from jobruns.service.stops import AWAITED
 from tests.template.reading import ROOT, Resources, as_list, of_type, references, role_statements
 from tests.unit.core.runs import make_run
 
@@ -144,12 +144,12 @@ def test_spark_job_is_started_as_step_functions_takes_it(template: dict[str, Any
     assert problems.generate_report() == ""
 
 
-@pytest.mark.parametrize("executor", [executor for executor in Executor if executor in UNATTENDED])
+@pytest.mark.parametrize("executor", [executor for executor in Executor if executor in AWAITED])
 def test_work_that_the_machine_waits_for_is_begun_without_a_token(executor: Executor, template: dict[str, Any]) -> None:
     states = definition(template, "RunLifecycle")["States"]
     [begun_by_machine] = [choice for choice in states["ChooseExecutor"]["Choices"] if choice["Next"] == "Begin"]
     assert str(executor) in {rule["StringEquals"] for rule in begun_by_machine["Or"]}
-    assert len(begun_by_machine["Or"]) == len(UNATTENDED)
+    assert len(begun_by_machine["Or"]) == len(AWAITED)
     assert "task_token.$" not in states["Begin"]["Parameters"]["Payload"]
 
 

@@ -5,10 +5,18 @@ from typing import Any
 import pytest
 
 from jobruns.store.items import SUMMARY_FIELDS
-from tests.template.reading import Resources, as_list, of_type, role_statements
+from tests.template.reading import Resources, as_list, lifecycle_rules, of_type, references, role_statements
 
-BUCKETS = ("LandingBucket", "LakeBucket", "WorkBucket")
-QUEUES = ("UploadQueue", "UploadDeadLetterQueue", "AsyncDeadLetterQueue")
+BUCKETS = ("LandingBucket", "LakeBucket", "WorkBucket", "RunsBucket")
+QUEUES = (
+    "UploadQueue",
+    "UploadDeadLetterQueue",
+    "AsyncDeadLetterQueue",
+    "EventsQueue",
+    "DeliveriesQueue",
+    "DeliveriesDeadLetterQueue",
+    "RunFilesQueue",
+)
 SETTLING = ("HydrolixFunction", "GlueFunction", "PostgrestFunction", "SettleFunction", "ReconcileFunction")
 """Whose code does what follows from the end of a run."""
 
@@ -80,8 +88,9 @@ def test_who_settles_runs_may_ask_for_the_last_success_of_a_job(name: str, expan
     assert {f"${{LedgerTable.Arn}}/index/{index}" for index in ("lsi_start", "lsi_end")} <= readable
 
 
-def test_secret_is_kept_and_strong(resources: Resources) -> None:
-    secret = resources["KeysSecret"]
+@pytest.mark.parametrize("name", ["KeysSecret", "WebhooksSecret"])
+def test_secret_is_kept_and_strong(name: str, resources: Resources) -> None:
+    secret = resources[name]
     assert secret["DeletionPolicy"] == "RetainExceptOnCreate"
     assert secret["Properties"]["GenerateSecretString"] == {"PasswordLength": 64, "ExcludePunctuation": True}
 
@@ -102,7 +111,7 @@ def test_bucket_keeps_what_is_overwritten_but_not_for_ever(name: str, resources:
     assert resources[name]["DeletionPolicy"] == "RetainExceptOnCreate"
     bucket = resources[name]["Properties"]
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    rules = bucket["LifecycleConfiguration"]["Rules"]
+    rules = lifecycle_rules(resources[name])
     assert all(rule["Status"] == "Enabled" for rule in rules)
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
@@ -112,10 +121,23 @@ def test_only_work_expires(resources: Resources) -> None:
     expiring = {
         (name, rule.get("Prefix"))
         for name in BUCKETS
-        for rule in resources[name]["Properties"]["LifecycleConfiguration"]["Rules"]
+        for rule in lifecycle_rules(resources[name])
         if "ExpirationInDays" in rule
     }
-    assert expiring == {("WorkBucket", "runs/"), ("WorkBucket", "runs/kept/")}
+    assert expiring == {("WorkBucket", "runs/"), ("WorkBucket", "runs/kept/"), ("RunsBucket", None)}
+
+
+def test_files_of_runs_are_kept_for_ever_unless_the_stack_says_days(
+    template: dict[str, Any], resources: Resources
+) -> None:
+    assert template["Parameters"]["RunFileRetentionDays"]["Default"] == 0
+    assert template["Conditions"]["ForgetsRunFiles"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "RunFileRetentionDays"}, "0"]}]
+    }
+    rules = resources["RunsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    (conditional,) = [rule["Fn::If"] for rule in rules if "Fn::If" in rule]
+    assert (conditional[0], conditional[2]) == ("ForgetsRunFiles", {"Ref": "AWS::NoValue"})
+    assert conditional[1]["ExpirationInDays"] == {"Ref": "RunFileRetentionDays"}
 
 
 @pytest.mark.parametrize("name", BUCKETS)
@@ -150,12 +172,22 @@ def test_queue_has_a_dead_letter_queue_or_is_one(name: str, resources: Resources
     assert redrive["maxReceiveCount"] == 5
 
 
-def test_only_the_landing_bucket_of_this_account_may_notify(resources: Resources) -> None:
-    landing = resources["LandingBucket"]
-    assert landing["DependsOn"] == "UploadQueuePolicy"
-    [notification] = landing["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
-    assert notification == {"Event": "s3:ObjectCreated:*", "Queue": {"Fn::GetAtt": ["UploadQueue", "Arn"]}}
-    statements = resources["UploadQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+@pytest.mark.parametrize(
+    ("bucket", "queue", "events"),
+    [
+        ("LandingBucket", "UploadQueue", ["s3:ObjectCreated:*"]),
+        # Of a bucket with versions: what deletes an old one deletes no file.
+        ("RunsBucket", "RunFilesQueue", ["s3:ObjectCreated:*", "s3:ObjectRemoved:DeleteMarkerCreated"]),
+    ],
+)
+def test_only_the_bucket_of_this_account_may_notify(
+    bucket: str, queue: str, events: list[str], resources: Resources
+) -> None:
+    landing = resources[bucket]
+    assert landing["DependsOn"] == f"{queue}Policy"
+    notifications = landing["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+    assert notifications == [{"Event": event, "Queue": {"Fn::GetAtt": [queue, "Arn"]}} for event in events]
+    statements = resources[f"{queue}Policy"]["Properties"]["PolicyDocument"]["Statement"]
     allow = next(s for s in statements if s["Effect"] == "Allow")
     name = landing["Properties"]["BucketName"]["Fn::Sub"]
     assert allow["Condition"] == {
@@ -163,6 +195,44 @@ def test_only_the_landing_bucket_of_this_account_may_notify(resources: Resources
         "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
     }
     assert allow["Principal"] == {"Service": "s3.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    ("function", "queue"),
+    [
+        ("RouteFunction", "EventsQueue"),
+        ("DeliverFunction", "DeliveriesQueue"),
+        ("RunFileFunction", "RunFilesQueue"),
+    ],
+)
+def test_a_message_stays_hidden_for_as_long_as_lambda_advises(
+    function: str, queue: str, resources: Resources, functions: Resources, template: dict[str, Any]
+) -> None:
+    (source,) = resources[function]["Properties"]["Events"].values()
+    assert source["Properties"]["Queue"] == {"Fn::GetAtt": [queue, "Arn"]}
+    assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    window = source["Properties"].get("MaximumBatchingWindowInSeconds", 0)
+    if isinstance(window, dict):
+        window = template["Parameters"][window["Ref"]]["Default"]
+    assert resources[queue]["Properties"]["VisibilityTimeout"] == {"Ref": "EventsVisibilitySeconds"}
+    hidden = template["Parameters"]["EventsVisibilitySeconds"]["Default"]
+    assert hidden >= 6 * functions[function]["Timeout"] + window
+
+
+def test_each_queue_is_read_by_one_function_only(functions: Resources, expanded: Resources) -> None:
+    readers = {
+        (name, queue)
+        for name in functions
+        for statement in role_statements(expanded[f"{name}Role"])
+        if "sqs:ReceiveMessage" in as_list(statement["Action"])
+        for queue in references(statement["Resource"])
+    }
+    assert readers == {
+        ("OnUploadFunction", "UploadQueue"),
+        ("RouteFunction", "EventsQueue"),
+        ("DeliverFunction", "DeliveriesQueue"),
+        ("RunFileFunction", "RunFilesQueue"),
+    }
 
 
 def _keys(schema: list[dict[str, str]]) -> dict[str, str]:

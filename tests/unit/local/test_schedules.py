@@ -162,6 +162,26 @@ def test_event_that_cannot_be_delivered_goes_where_it_is_to_go(account: Account)
     assert attributes["X-Amz-Scheduler-Schedule-Arn"].endswith(":schedule/default/one")
 
 
+def test_queue_may_be_a_target_and_one_that_is_gone_is_told_of(account: Account) -> None:
+    queue = "arn:aws:sqs:us-east-1:1:queue"
+    account.make("rate(1 day)", target={"Arn": queue, "Input": "{}"})
+    assert account.schedules.advance(0) == 1
+    assert account.letters == [(queue, "{}", {})]
+    account.letters.clear()
+
+    def send(arn: str, *letter: Any) -> None:
+        if arn == queue:
+            raise EndpointConnectionError(endpoint_url="gone")
+        account.letters.append((arn, *letter))
+
+    account.recorder.send = send
+    account.make("rate(1 day)", name="other", target={"Arn": queue, "Input": "{}", "DeadLetterConfig": {"Arn": "dlq"}})
+    assert account.schedules.advance(0) == 1
+    ((arn, body, attributes),) = account.letters
+    assert (arn, body) == ("dlq", "{}")
+    assert attributes["X-Amz-Scheduler-Error-Code"] == "AWS.SimpleQueueService.NonExistentQueue"
+
+
 def test_lost_dead_letter_does_not_stop_the_others(account: Account) -> None:
     def lose(*letter: Any) -> None:
         raise EndpointConnectionError(endpoint_url="gone")
