@@ -21,7 +21,17 @@ _NAMES = itertools.count()
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     """The real template, shared by the session's tests: give orgs, jobs and files names of their own."""
     with Runner(ROOT / "template.yaml", tmp_path_factory.mktemp("runner")) as running:
+        # What becomes of runs is told to those tests that look at it; else it would take a third of the machine.
+        running.follow_streams(on=False)
         yield running
+
+
+@pytest.fixture(scope="module")
+def telling(runner: Runner) -> Iterator[Runner]:
+    """The runner, telling what becomes of runs as long as the module's tests run."""
+    runner.follow_streams(on=True)
+    yield runner
+    runner.follow_streams(on=False)
 
 
 @pytest.fixture(scope="session")

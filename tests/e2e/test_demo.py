@@ -69,8 +69,8 @@ load = Demo._load
 
 
 def test_a_step_that_hangs_is_given_up(runner: Runner, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "STEP_SECONDS", 5.0)
+    monkeypatch.setattr(demo, "STEP_SECONDS", 10.0)
     monkeypatch.setattr(Demo, "_put", lambda self, files, prefix: None)
     monkeypatch.setattr(Demo, "_load", lambda self, door, url, rows: "")
-    with pytest.raises(DemoError, match="loading the uploads did not end within 5 seconds"):
+    with pytest.raises(DemoError, match="loading the uploads did not end within 10 seconds"):
         Demo(runner, Console(quiet=True)).run()

@@ -61,7 +61,7 @@ def test_a_run_survives_the_death_of_dispatch_and_settle_at_any_call(
 INGEST = ["DispatchFunction", "ListFunction", "IndexFunction", "CommitFunction", "SettleFunction"]
 
 
-@pytest.mark.parametrize("stride", [61, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [131, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_load_survives_the_death_of_any_function_at_any_call(runner: Runner, ports: Ports, stride: int) -> None:
     door = Door(runner)
     runner.wait_warm()
@@ -88,7 +88,7 @@ def test_a_load_survives_the_death_of_any_function_at_any_call(runner: Runner, p
     assert len(struck) >= most(walk[::stride])
 
 
-@pytest.mark.parametrize("stride", [19, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [31, pytest.param(1, marks=pytest.mark.slow)])
 def test_an_upload_survives_the_death_of_its_function_at_any_call(runner: Runner, ports: Ports, stride: int) -> None:
     door = Door(runner)
     numbers = itertools.count()

@@ -53,6 +53,7 @@ def runs_of(glue: GlueClient, job: str, count: int) -> list[Any]:
     return [wait_for_run(glue, job, run_id) for run_id in ids]
 
 
+@pytest.mark.slow  # test_triggers.py has one that is shorter
 def test_a_schedule_begins_a_chain_which_a_failure_ends(
     runner: Runner, ports: Ports, admin: Principal, glue: GlueClient
 ) -> None:

@@ -72,6 +72,7 @@ def glue(runner: Runner) -> GlueClient:
     return connect(runner)
 
 
+@pytest.mark.slow  # tests/integration/ingest has the same without functions
 def test_three_drops_are_taken_once_each_and_again_after_a_reset(
     runner: Runner, ports: Ports, glue: GlueClient
 ) -> None:

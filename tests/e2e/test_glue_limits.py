@@ -22,7 +22,7 @@ from local.runner import Runner
 from tests.e2e.glue_clients import LIVE, connect
 from tests.e2e.ledger import wait_for
 
-sizes = pytest.mark.parametrize(("starts", "limit"), [(24, 4), pytest.param(200, 20, marks=pytest.mark.slow)])
+sizes = pytest.mark.parametrize(("starts", "limit"), [(12, 4), pytest.param(200, 20, marks=pytest.mark.slow)])
 
 
 @pytest.fixture(scope="module")

@@ -81,6 +81,7 @@ def test_a_load_with_the_callers_own_credentials_ends_as_an_error_when_its_funct
     assert harper.run("import_from_s3", **dogs, s3=place)["message"] == "successfully loaded 50 of 50 records"
 
 
+@pytest.mark.slow  # a minute; test_keyed.py has the same without functions
 def test_twenty_loads_at_once_into_one_table_all_land(harper: Harper, dogs: dict[str, str]) -> None:
     def load(number: int) -> dict[str, Any]:
         lines = [f"{number * 10 + row},{number}" for row in range(10)]

@@ -12,6 +12,8 @@ from local.runner import Runner
 from tests.e2e.door import Door
 from tests.e2e.ledger import open_ports
 
+pytestmark = pytest.mark.usefixtures("telling")
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^<!-- test -->\n```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -35,7 +37,7 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     parts = re.split(r"\n=== \d+\n", done.stdout)
     _, _, made, _, batch, client, uploads, jobs, log, triggers, *more = parts
-    _, synced, searched, dogs, asked, worker, command_line = more
+    _, synced, searched, dogs, asked, _, jobs_told, worker, command_line = more
     assert made.count('"created"') == 3
     created, end = json.JSONDecoder().raw_decode(batch)
     (status,) = json.loads(batch[end:])
@@ -64,6 +66,7 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
         "[{'id': 1, 'name': 'Penny'}]",
     ]
     assert_asked(asked)
+    assert_told(jobs_told)
     assert worker.rstrip().endswith("SUCCEEDED")
     assert "loaded 2 rows from 1 files, rejected 1" in command_line
     assert "revoked JRAK" in command_line
@@ -99,6 +102,20 @@ def assert_asked(printed: str) -> None:
     assert exported["message"] == f"Starting job with id {exported['job_id']}"
     assert (role["id"], user["message"]) == ("visitor", "ann successfully added")
     assert seen == [{"name": "Kato"}, {"name": "Penny"}]
+
+
+def assert_told(printed: str) -> None:
+    """Each step that the worker reported was told once, signed, and what it counted with it."""
+    *_, details, created, synced, counted, exported, completed = printed.strip().splitlines()
+    assert json.loads(details)["processed_rows"] == 41
+    heard = [line.split(" ", 2)[1:] for line in (created, synced, counted, exported, completed)]
+    assert heard == [
+        ["JOB_CREATED", "{}"],
+        ["SYNC_STARTED", "{}"],
+        ["SYNC_SUCCESS", "{'Invoice': 41}"],
+        ["EXPORT_STARTED", "{'Invoice': 41}"],
+        ["JOB_COMPLETED", "{'Invoice': 41}"],
+    ]
 
 
 def assert_searched(printed: str) -> None:

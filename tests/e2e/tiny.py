@@ -32,13 +32,16 @@ Resources:
       BillingMode: PAY_PER_REQUEST
       AttributeDefinitions: [{AttributeName: pk, AttributeType: S}, {AttributeName: sk, AttributeType: S}]
       KeySchema: [{AttributeName: pk, KeyType: HASH}, {AttributeName: sk, KeyType: RANGE}]
+      StreamSpecification: {StreamViewType: NEW_AND_OLD_IMAGES}
   Bucket:
     Type: AWS::S3::Bucket
     Properties:
       BucketName: !Sub "${AWS::StackName}-landing-${AWS::AccountId}"
       VersioningConfiguration: {Status: Enabled}
       NotificationConfiguration:
-        QueueConfigurations: [{Event: "s3:ObjectCreated:*", Queue: !GetAtt Uploads.Arn}]
+        QueueConfigurations:
+          - {Event: "s3:ObjectCreated:*", Queue: !GetAtt Uploads.Arn}
+          - {Event: "s3:ObjectRemoved:DeleteMarkerCreated", Queue: !GetAtt Removals.Arn}
   Uploads:
     Type: AWS::SQS::Queue
     Properties:
@@ -47,6 +50,15 @@ Resources:
   DeadLetters: {Type: AWS::SQS::Queue}
   AsyncDeadLetters: {Type: AWS::SQS::Queue}
   Seen: {Type: AWS::SQS::Queue}
+  Removals: {Type: AWS::SQS::Queue}
+  Heard: {Type: AWS::SQS::Queue}
+  Bus: {Type: "AWS::Events::EventBus", Properties: {Name: !Ref "AWS::StackName"}}
+  ToQueue:
+    Type: AWS::Events::Rule
+    Properties:
+      EventBusName: !Ref Bus
+      EventPattern: {source: [mine], detail: {kind: [{prefix: to}]}}
+      Targets: [{Id: Heard, Arn: !GetAtt Heard.Arn}, {Id: Follower, Arn: !GetAtt Follower.Arn}]
   Notes: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: !Sub "/${AWS::StackName}/notes", RetentionInDays: 7}}
   Timetable: {Type: AWS::Scheduler::ScheduleGroup, Properties: {Name: !Sub "${AWS::StackName}-timetable"}}
   NotMade: {Type: AWS::SQS::Queue, Condition: Never}
@@ -88,6 +100,19 @@ Resources:
             BatchSize: 100
             MaximumBatchingWindowInSeconds: !Ref Window
             FunctionResponseTypes: [ReportBatchItemFailures]
+  Follower:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.note
+      Events:
+        Changes:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Table.StreamArn
+            StartingPosition: TRIM_HORIZON
+            BatchSize: 10
+            ParallelizationFactor: 4
+            FilterCriteria: {Filters: [{Pattern: '{"dynamodb": {"Keys": {"sk": {"S": [{"prefix": "told"}]}}}}'}]}
   Watcher:
     Type: AWS::Serverless::Function
     Properties:
