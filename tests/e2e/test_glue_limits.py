@@ -22,8 +22,6 @@ from local.runner import Runner
 from tests.e2e.glue_clients import LIVE, connect
 from tests.e2e.ledger import wait_for
 
-sizes = pytest.mark.parametrize(("starts", "limit"), [(12, 4), pytest.param(200, 20, marks=pytest.mark.slow)])
-
 
 @pytest.fixture(scope="module")
 def crowd(runner: Runner) -> GlueClient:
@@ -82,7 +80,8 @@ def test_of_many_starts_at_once_so_many_succeed_as_there_are_slots(crowd: GlueCl
     crowd.batch_stop_job_run(JobName="crowded", JobRunIds=again)
 
 
-@sizes
+@pytest.mark.slow  # a minute; tests/integration/ledger/test_starts.py has fifty without functions
+@pytest.mark.parametrize(("starts", "limit"), [(24, 4), (200, 20)])
 def test_of_many_starts_that_queue_all_succeed_and_never_too_many_go_at_once(
     crowd: GlueClient, ports: Ports, admin: Principal, runner: Runner, starts: int, limit: int
 ) -> None:
