@@ -9,7 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from jobruns.aws.objects import WorkObjects
 from jobruns.settings import load_settings
@@ -17,6 +17,7 @@ from scripts.descendants import LeftoverProcessError
 from scripts.download import fetch_libraries, fetch_script
 from scripts.endings import STOPPED, Ending, failed, late, read_end
 from scripts.errors import ScriptError
+from scripts.order import RunOrder
 from scripts.output import OutputStream
 from scripts.process import Cut, run_process
 from scripts.stops import StopWatch
@@ -27,16 +28,6 @@ RESERVE_SECONDS = 40.0
 
 logger = Logger()
 tracer = Tracer()
-
-
-class RunOrder(BaseModel):
-    """Which run."""
-
-    org: str
-    job: str
-    run_id: str
-    timeout_seconds: int
-    deadline_at: AwareDatetime
 
 
 class ScriptOrder(BaseModel):

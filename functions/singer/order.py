@@ -1,18 +1,9 @@
 """What the state machine passes on from `jobruns.aws.singer.SingerExecutor`."""
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from jobruns.singer import SyncWork
-
-
-class RunOrder(BaseModel):
-    """Which run."""
-
-    org: str
-    job: str
-    run_id: str
-    timeout_seconds: int
-    deadline_at: AwareDatetime
+from scripts.order import RunOrder
 
 
 class SyncOrder(BaseModel):

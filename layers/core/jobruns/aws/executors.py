@@ -45,13 +45,13 @@ class FunctionExecutor(ExternalExecutor):
         return {"function_arn": run.target, "payload": {"run": _told(run), "arguments": dict(arguments)}}
 
 
-class ScriptExecutor(ExternalExecutor):
-    """A Python script, run by our own function for scripts as AWS Glue's Python shell runs it.
+class ProgramExecutor(ExternalExecutor):
+    """Programs of a user's, run in processes of their own by a function of ours, which the state machine waits for.
 
     Parameters
     ----------
     function_arn : str
-        Of the function that runs scripts.
+        Of the function that runs them.
     objects : Objects
         The work bucket.
     """
@@ -59,6 +59,19 @@ class ScriptExecutor(ExternalExecutor):
     def __init__(self, function_arn: str, objects: Objects) -> None:
         self._function_arn = function_arn
         self._objects = objects
+
+    def stop(self, run: Run) -> None:
+        """Have the programs killed: nobody but their function can, and the function looks for this document."""
+        self._objects.put_json(stop_marker(run.run_id), {"state": str(run.state)})
+
+    def _tell(self, run: Run, work: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell the state machine which function, and the function which run and what is to be done for it."""
+        told = {**_told(run), "timeout_seconds": run.timeout_seconds}
+        return {"function_arn": self._function_arn, "payload": {"run": told, "job_run_id": job_run_id(run), **work}}
+
+
+class ScriptExecutor(ProgramExecutor):
+    """A Python script, run by our own function for scripts as AWS Glue's Python shell runs it."""
 
     def begin(self, run: Run, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Tell the state machine which function, and the function which script.
@@ -68,18 +81,12 @@ class ScriptExecutor(ExternalExecutor):
         InvalidInputError
             The job names no script.
         """
-        payload = {
-            "run": {**_told(run), "timeout_seconds": run.timeout_seconds},
-            "job_run_id": job_run_id(run),
+        work = {
             "script": script_location(run, arguments),
             "command_line": command_line(arguments),
             "libraries": arguments.get("--extra-py-files"),
         }
-        return {"function_arn": self._function_arn, "payload": payload}
-
-    def stop(self, run: Run) -> None:
-        """Have the script killed: nobody but its function can, and the function looks for this document."""
-        self._objects.put_json(stop_marker(run.run_id), {"state": str(run.state)})
+        return self._tell(run, work)
 
 
 class SparkExecutor(ExternalExecutor):
