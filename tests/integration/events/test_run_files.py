@@ -16,8 +16,10 @@ from jobruns.run_file import RunFile, files_prefix
 from jobruns.service.definitions import define_job
 from jobruns.service.lookups import find_run
 from jobruns.service.ports import Ports
+from jobruns.service.run_files import collect_files
 from jobruns.service.settlement import dispatch_run
 from jobruns.service.starts import StartRequest, start_run
+from jobruns_events.run_metrics import read_facts
 
 PHASES = [("SYNC_STARTED", 20), ("SYNC_SUCCESS", 30), ("EXPORT_STARTED", 60)]
 
@@ -118,3 +120,36 @@ def test_a_run_of_another_door_has_files_too(ports: Ports, admin: Principal) -> 
     run = start_run(ports, admin, StartRequest(job="night/ly", door="test"))
     assert receive_files(ports, [told(run, "x.csv", "1")]).noted == 1
     assert known(ports, run).keys() == {"x.csv"}
+
+
+METRICS = "sync-output/job_metrics.json"
+
+
+def collected(ports: Ports, run: Run) -> dict[str, Any]:
+    return {file.path: file.facts for file in collect_files(ports, run, read_facts)}
+
+
+def test_what_is_noted_while_the_files_are_collected_is_among_them(
+    ports: Ports, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(ports, run, METRICS, {"recordCount": {"people": 2}})
+    lay(ports, run, "a.csv", b"1")
+    listed = ports.run_objects.listed
+
+    def listed_late(prefix: str, limit: int) -> list[RunFile]:
+        found = listed(prefix, limit)
+        receive_files(ports, [told(run, METRICS, "1")])
+        return found
+
+    monkeypatch.setattr(ports.run_objects, "listed", listed_late)
+    assert collected(ports, run) == {METRICS: {"recordCount": {"people": 2}}, "a.csv": {}}
+
+
+def test_a_file_that_is_written_again_in_the_second_of_its_notification_is_collected_as_it_is_now(
+    ports: Ports, run: Run
+) -> None:
+    """A list of S3 has whole seconds, a notification has their fractions: the later one looks older."""
+    lay(ports, run, METRICS, {"recordCount": {"people": 1}})
+    receive_files(ports, [told(run, METRICS, "1")])
+    lay(ports, run, METRICS, {"recordCount": {"people": 2}})
+    assert collected(ports, run) == {METRICS: {"recordCount": {"people": 2}}}

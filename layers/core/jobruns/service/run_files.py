@@ -43,7 +43,8 @@ def collect_files(ports: Ports, run: Run, read: Reader) -> list[RunFile]:
         As they are now, by path.
     """
     prefix = files_prefix(run)
-    known = {file.path: file for file in ports.run_files.all(run.org, run.run_id)}
+    known = _read_known(ports, run)
+    refused: dict[str, RunFile] = {}
     for found in ports.run_objects.listed(prefix, MAX_LISTED):
         before = known.get(found.path)
         if not is_runs_own(found.path) or (before is not None and before.etag == found.etag):
@@ -52,4 +53,16 @@ def collect_files(ports: Ports, run: Run, read: Reader) -> list[RunFile]:
         file = found.model_copy(update={"facts": dict(facts)})
         if note_file(ports, run, file):
             known[file.path] = file
+        else:
+            refused[file.path] = file
+    if refused:
+        now = _read_known(ports, run)
+        # A notification that came meanwhile knows better. One from before does not: a list has whole seconds only, so
+        # what was written in the second of that notification seems older than it.
+        latest = {path: file for path, file in refused.items() if now.get(path) == known.get(path)}
+        known = now | latest
     return [known[path] for path in sorted(known)]
+
+
+def _read_known(ports: Ports, run: Run) -> dict[str, RunFile]:
+    return {file.path: file for file in ports.run_files.all(run.org, run.run_id)}
