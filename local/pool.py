@@ -6,20 +6,17 @@ imports and a killed worker is replaced at once. A worker that outlives its time
 
 import contextlib
 import itertools
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.processes import Launcher, WorkerProcess
 from local.runtime_api import Invocation, Outcome, RuntimeApi
 from local.worker import kill_session
 
-_WORKER_SCRIPT = Path(__file__).with_name("worker.py")
 _INIT_SECONDS = 60.0
 """Lambda gives a function 10 seconds to load, on a machine of its own; here others load at the same time."""
 
@@ -143,21 +140,18 @@ class Pool:
     ----------
     spec : FunctionSpec
         The function.
-    environment : dict
-        What every worker gets beside the function's own variables.
+    launcher : Launcher
+        Starts the workers.
     log : Path
         Where the function's output goes.
-    lifeline : int
-        The read end of the pipe that the runner holds open.
     """
 
-    def __init__(self, spec: FunctionSpec, environment: dict[str, str], log: Path, lifeline: int) -> None:
+    def __init__(self, spec: FunctionSpec, launcher: Launcher, log: Path) -> None:
         self.spec = spec
         self.access_key_prefix = f"LOCAL{spec.logical_id}"
-        self._environment = environment
+        self._launcher = launcher
         self._log_path = log
         self._log_file = log.open("ab", buffering=0)
-        self._lifeline = lifeline
         self._numbers = itertools.count(1)
         self._slots = threading.Semaphore(spec.concurrency)
         self._changed = threading.Condition()
@@ -240,10 +234,10 @@ class Pool:
             self._changed.wait_for(lambda: not self._workers, seconds)
         self._log_file.close()
 
-    def spawn(self, worker: Worker) -> "subprocess.Popen[bytes]":
+    def spawn(self, worker: Worker) -> WorkerProcess:
         """Start the process of a new worker."""
         spec = self.spec
-        environment = self._environment | {
+        environment = {
             "AWS_LAMBDA_RUNTIME_API": worker.api.address,
             "AWS_LAMBDA_FUNCTION_NAME": spec.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -253,18 +247,9 @@ class Pool:
             "AWS_ACCESS_KEY_ID": worker.access_key_id,
             "LAMBDA_TASK_ROOT": str(spec.code),
             "_HANDLER": spec.handler,
-            "PYTHONPATH": os.pathsep.join(str(path) for path in (spec.code, *spec.layers)),
         }
-        return subprocess.Popen(
-            [sys.executable, "-P", str(_WORKER_SCRIPT), str(self._lifeline), spec.handler],
-            cwd=spec.code,
-            env=environment | spec.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log_file,
-            stderr=self._log_file,
-            pass_fds=(self._lifeline,),
-            start_new_session=True,
-        )
+        folders = (spec.code, *spec.layers)
+        return self._launcher.launch(spec.handler, folders, environment | spec.environment, self._log_file.fileno())
 
     def worker_ready(self, worker: Worker) -> None:
         """Take a worker that asks for an event into the idle ones."""

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +28,7 @@ from local.gateway import Gateway, Route, read_routes, read_stages
 from local.intrinsics import REGION, Resolver
 from local.invoke import AsyncPolicy, Invoker
 from local.pool import FunctionSpec, Pool, Worker
+from local.processes import Launcher
 from local.resources import create_resources
 from local.runtime_api import Outcome
 from local.schedules import Schedules
@@ -152,10 +153,13 @@ class Runner:
         for spec, policy in functions.values():
             self._add(spec, policy)
         self._start_key_maker(template, resolver, stack)
-        # Workers load on another processor while this process imports moto.
-        threading.Thread(target=self._warm, name="warm", daemon=True).start()
+        # Workers load on the other processors while this process imports moto, and then on all of them.
+        cold = iter(list(self._pools.values()))
+        for _ in range(max(1, (os.cpu_count() or 2) - 1)):
+            threading.Thread(target=self._warm, args=(cold,), name="warm", daemon=True).start()
 
         self._cloud.load()
+        threading.Thread(target=self._warm, args=(cold,), name="warm", daemon=True).start()
         self._mount_files(template, resolver)
         create_resources(template, resolver, self._cloud)
         self._connect(template, resolver, stack)
@@ -167,10 +171,12 @@ class Runner:
 
     def _lifeline(self, stack: contextlib.ExitStack) -> None:
         # Workers wait at the read end; the write end closes with this process, however it ends.
-        self._lifeline_read, write = os.pipe()
+        read, write = os.pipe()
         stack.callback(os.close, write)
-        stack.callback(os.close, self._lifeline_read)
+        stack.callback(os.close, read)
         self._worker_environment = worker_environment(self.aws_endpoint, SECRET_ACCESS_KEY)
+        self._launcher = Launcher(self._worker_environment, read)
+        stack.callback(self._launcher.stop)
 
     def _mount_files(self, template: Template, resolver: Resolver) -> None:
         if self._files is None or self._key_maker is None or "LandingBucket" not in template.body["Resources"]:
@@ -185,11 +191,9 @@ class Runner:
     def _add(self, spec: FunctionSpec, policy: AsyncPolicy) -> Pool:
         log = self.logs / f"{spec.logical_id}.log"
         if spec.handler == SINGER_HANDLER:
-            pool: Pool = InstallingPool(
-                with_home(spec, self.state_dir / "singer"), self._worker_environment, log, self._lifeline_read
-            )
+            pool: Pool = InstallingPool(with_home(spec, self.state_dir / "singer"), self._launcher, log)
         else:
-            pool = Pool(spec, self._worker_environment, log, self._lifeline_read)
+            pool = Pool(spec, self._launcher, log)
         self._pools[spec.logical_id] = pool
         self.invoker.add(pool, policy)
         return pool
@@ -207,8 +211,8 @@ class Runner:
         self.schedules.start()
         stack.callback(self.schedules.stop)
 
-    def _warm(self) -> None:
-        for pool in list(self._pools.values()):
+    def _warm(self, cold: Iterator[Pool]) -> None:
+        for pool in cold:
             pool.warm()
             if not pool.wait_warm(_WARM_SECONDS) and not pool.stopped:
                 _LOG.warning(

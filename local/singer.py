@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from local.pool import FunctionSpec, Pool
+from local.processes import Launcher
 from local.runtime_api import Outcome
 
 HANDLER = "singer.run.handler"
@@ -36,8 +37,8 @@ class InstallingPool(Pool):
         As for any pool.
     """
 
-    def __init__(self, spec: FunctionSpec, environment: dict[str, str], log: Path, lifeline: int) -> None:
-        super().__init__(spec, environment, log, lifeline)
+    def __init__(self, spec: FunctionSpec, launcher: Launcher, log: Path) -> None:
+        super().__init__(spec, launcher, log)
         self._home = Path(spec.environment["SINGER_HOME"])
         self._installing = threading.Lock()
 

@@ -8,6 +8,7 @@ import pytest
 
 from local import singer
 from local.pool import FunctionSpec, Pool
+from local.processes import Launcher
 from local.runtime_api import Outcome
 from local.singer import InstallingPool, install_commands, requirements_of, with_home
 
@@ -23,7 +24,7 @@ INSTALLED = {"tap-rows_s3_=_1", "target-rows", "gluestick"}
 def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InstallingPool:
     monkeypatch.setattr(Pool, "run", lambda *_: Outcome(b"{}"))
     spec = FunctionSpec("Singer", "singer", "arn", "singer.run.handler", tmp_path, environment={"SINGER_HOME": "/opt"})
-    return InstallingPool(with_home(spec, tmp_path / "home"), {}, tmp_path / "log", 0)
+    return InstallingPool(with_home(spec, tmp_path / "home"), Launcher({}, 0, forking=False), tmp_path / "log")
 
 
 def names(home: Path) -> set[str]:
