@@ -1,10 +1,14 @@
-"""Reads lineage events strictly, with the models that OpenLineage makes of its published schema.
+"""Reads lineage events strictly: by OpenLineage's published schema, and with the models that it makes of its schemas.
 
-The models take what they are given; what they do not know, or miss, or is of another type, is refused here.
+The schema leaves facets open. The models have each facet, but take what they are given; what they do not know, or miss,
+or is of another type, is refused here.
 """
 
 import enum
+import hashlib
 import importlib
+import importlib.metadata
+import json
 import pkgutil
 import types
 import typing
@@ -12,9 +16,14 @@ from functools import cache
 from typing import Any
 
 import attr
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
 from openlineage.client import generated
 from openlineage.client.event_v2 import RunEvent
 from openlineage.client.generated.base import BaseFacet
+
+SCHEMA_SHA256 = "69f68bee00b9beac88a87059c0102410e7bb05f3f43c46d02a0409831eceb0d2"
+"""Of spec/OpenLineage.json as OpenLineage tagged it, so that it does not matter who ships it."""
 
 
 class RefusedError(ValueError):
@@ -29,11 +38,27 @@ def read_event(document: dict[str, Any]) -> RunEvent:
     RefusedError
         The schema does not allow it.
     """
+    try:
+        published_schema().validate(document)
+    except ValidationError as error:
+        raise RefusedError(f"{error.json_path}: {error.message}") from error
     told = dict(document)
     if told.pop("schemaURL", None) != RunEvent._get_schema():
         raise RefusedError(f"schemaURL {document.get('schemaURL')}")
     event: RunEvent = _build(RunEvent, told, "event")
     return event
+
+
+@cache
+def published_schema() -> Draft202012Validator:
+    """Give what validates by the published schema, with its formats: dates, UUIDs."""
+    files = importlib.metadata.files("querygraph") or []
+    (file,) = [file for file in files if file.name == "OpenLineage-2-0-2.json"]
+    content = file.read_binary()
+    assert hashlib.sha256(content).hexdigest() == SCHEMA_SHA256
+    schema = json.loads(content)
+    assert RunEvent._get_schema() == f"{schema['$id']}#/$defs/RunEvent"
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
 @cache
