@@ -20,7 +20,7 @@ from jobruns.run import Outcome, Run, TriggerKind
 from jobruns.run_order import EVERY_OUTCOME, RunOrder
 from jobruns.service.definitions import list_jobs
 from jobruns.service.lookups import list_job_runs
-from jobruns.service.ports import Page
+from jobruns.service.store_ports import Page
 from jobruns.service.views import list_org_runs
 from jobruns_events.statuses import STATUSES, status_of
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ingest.load import Load
 from jobruns.aws.objects import WorkObjects
-from jobruns.service.ports import UnitRecord
+from jobruns.service.store_ports import UnitRecord
 from jobruns_data.units import FailedFile, UnitResult
 
 _READERS = 8

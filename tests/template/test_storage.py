@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jobruns.store.items import SUMMARY_FIELDS
+from jobruns.store.indexes import SUMMARY_FIELDS
 from tests.template.reading import Resources, as_list, lifecycle_rules, of_type, references, role_statements
 
 BUCKETS = ("LandingBucket", "LakeBucket", "WorkBucket", "RunsBucket")

@@ -5,7 +5,8 @@ from datetime import datetime
 from jobruns.access import Principal
 from jobruns.run import Run, RunState
 from jobruns.service.lookups import list_job_runs, list_runs
-from jobruns.service.ports import Page, Ports
+from jobruns.service.ports import Ports
+from jobruns.service.store_ports import Page
 
 MAX_PAGES = 50
 FILTERED_PAGE = 200

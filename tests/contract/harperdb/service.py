@@ -28,8 +28,9 @@ from jobruns.service.settlement import dispatch_run
 from jobruns.settings import load_settings
 from jobruns.store import Store
 from jobruns_data.aws import forget_clients
-from tests.integration.conftest import TABLE, LambdaTime, make_ledger_table
+from tests.integration.doubles import LambdaTime
 from tests.integration.hdb.door import MASTER, Door, basic
+from tests.integration.ledger_table import TABLE, make_ledger_table
 from tests.integration.operations.conftest import LAKE, LANDING, MACHINE, WORK, Functions, call
 
 ORG = "acme"

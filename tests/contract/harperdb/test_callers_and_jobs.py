@@ -11,8 +11,8 @@ import pytest
 
 from jobruns.access import Role
 from tests.contract.harperdb.service import CALLERS, S3, Service, service
-from tests.integration.conftest import TABLE
 from tests.integration.hdb.door import basic
+from tests.integration.ledger_table import TABLE
 
 __all__ = ["service"]
 

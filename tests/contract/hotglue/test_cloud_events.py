@@ -10,6 +10,7 @@ from cloudevents.core.v1.event import CloudEvent
 from jobruns.lifecycle import Begun, Delayed, Failed, Stopped, StopRequested, Succeeded
 from jobruns.run import Predecessor
 from jobruns_events.cloud_events import for_bus, ping_event
+from jobruns_events.connections import Connection, LinkChange, Outcome, connection_event
 from jobruns_events.json_text import write_json
 from jobruns_events.messages import compose_messages
 from tests.unit.core.runs import NOW, make_run
@@ -61,3 +62,18 @@ def test_no_two_events_of_a_run_have_one_id() -> None:
 def test_a_ping_is_a_cloud_event() -> None:
     read = JSONFormat().read(CloudEvent, write_json(ping_event("1", NOW, org="acme")))
     assert (read.get_source(), read.get_type()) == ("/env/acme", "io.jobruns.jobrun.ping.v1")
+
+
+def test_what_a_flow_is_linked_to_is_a_cloud_event() -> None:
+    change = LinkChange(connection=Connection.CONNECTOR, outcome=Outcome.REMOVED, connector_id="crm:eu", tap="tap-crm")
+    event = connection_event(
+        change, org="acme", env_id="stage.acorn.example", flow_id="Kp3vWm-aQ", version=7, at=NOW, changed_by="JRAK1"
+    )
+    (message,) = compose_messages(event, "cloudevents")
+    read = from_http_event(HTTPMessage({"Content-Type": message.content_type}, message.body), JSONFormat())
+    assert (read.get_id(), read.get_time()) == (event["id"], NOW)
+    assert read.get_source() == "/env/stage.acorn.example/flows/Kp3vWm-aQ"
+    assert read.get_type() == "io.jobruns.connection.connector_removed.v1"
+    assert read.get_subject() == "connector/crm%3Aeu"
+    assert read.get_extension("sequence") == str(message.sequence)
+    assert read.get_data() == event["data"]

@@ -152,9 +152,9 @@ def test_a_stack_says_by_its_outputs_where_everything_is(
 def test_the_template_has_every_output_that_is_read() -> None:
     from samcli.yamlhelper import yaml_parse
 
-    from tests.integration.conftest import ROOT
+    from tests.integration.ledger_table import TEMPLATE
 
-    template = yaml_parse((ROOT / "template.yaml").read_text())
+    template = yaml_parse(TEMPLATE.read_text())
     assert template["Outputs"].keys() >= OUTPUTS.keys()
 
 

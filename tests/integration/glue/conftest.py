@@ -13,9 +13,9 @@ from jobruns.authentication import Authenticator
 from jobruns.service.ports import Ports
 from jobruns.settings import Settings
 from jobruns.store import Store
-from tests.integration.conftest import TABLE
 from tests.integration.glue.client import MASTER, REGION, Key, connect
 from tests.integration.glue.site import Site
+from tests.integration.ledger_table import TABLE
 
 
 @dataclass

@@ -17,9 +17,10 @@ from jobruns.lifecycle import Succeeded
 from jobruns.run import RunState
 from jobruns.store import keys
 from jobruns.store.run_items import write_run
-from tests.integration.conftest import TABLE, Clock, RecordingMachine
+from tests.integration.doubles import Clock, RecordingMachine
 from tests.integration.glue.client import REGION
 from tests.integration.glue.site import JOB, Site, plain_id
+from tests.integration.ledger_table import TABLE
 from tests.unit.core.runs import make_run
 
 Calls = Callable[[], dict[str, int]]

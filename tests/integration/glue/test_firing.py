@@ -10,7 +10,7 @@ from glue import admission
 from jobruns.lifecycle import Event, Failed, Stopped, TimedOut
 from jobruns.service.firing import fire_scheduled
 from jobruns.trigger import Watched
-from tests.integration.conftest import Clock, RecordingMachine, RecordingSchedules
+from tests.integration.doubles import Clock, RecordingMachine, RecordingSchedules
 from tests.integration.glue.site import JOB, Site, refusal
 
 

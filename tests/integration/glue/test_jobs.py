@@ -14,7 +14,7 @@ from jobruns.access import Principal
 from jobruns.run import Executor
 from jobruns.service.definitions import define_job
 from jobruns.service.ports import Ports
-from tests.integration.conftest import Clock
+from tests.integration.doubles import Clock
 from tests.integration.glue.client import Key, Wire, connect
 from tests.integration.glue.site import JOB, Site, refusal
 

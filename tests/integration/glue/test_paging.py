@@ -13,7 +13,7 @@ from jobruns.job import Job
 from jobruns.service.definitions import define_job
 from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.triggers import define_trigger
-from tests.integration.conftest import Clock
+from tests.integration.doubles import Clock
 from tests.integration.glue.client import Key, connect
 from tests.integration.glue.site import JOB, Site, refusal
 

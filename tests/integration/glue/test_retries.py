@@ -12,7 +12,7 @@ from jobruns.ids import job_run_id
 from jobruns.lifecycle import Failed, TimedOut
 from jobruns.run import TriggerKind
 from jobruns.service.starts import StartRequest, start_run
-from tests.integration.conftest import Clock, RecordingMachine
+from tests.integration.doubles import Clock, RecordingMachine
 from tests.integration.glue.client import Key, Wire, connect
 from tests.integration.glue.site import JOB, Site, refusal
 

@@ -13,7 +13,7 @@ from mypy_boto3_glue import GlueClient
 from jobruns.lifecycle import Failed, Stopped, Succeeded, TimedOut
 from jobruns.service.ports import ExecutionStatus
 from jobruns.service.reconciliation import reconcile_runs
-from tests.integration.conftest import Clock, RecordingMachine
+from tests.integration.doubles import Clock, RecordingMachine
 from tests.integration.glue.client import Key, Wire, connect
 from tests.integration.glue.site import JOB, Site, plain_id, refusal
 

@@ -7,7 +7,7 @@ from typing import Any
 from jobruns.access import Role
 from jobruns.lifecycle import CommitBegun
 from jobruns.service.transitions import move
-from tests.integration.conftest import Clock, RecordingMachine
+from tests.integration.doubles import Clock, RecordingMachine
 from tests.integration.glue.client import Key, connect
 from tests.integration.glue.site import JOB, Site, plain_id, refusal, written
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobruns.service.firing import fire_scheduled
-from tests.integration.conftest import Clock, RecordingSchedules
+from tests.integration.doubles import Clock, RecordingSchedules
 from tests.integration.glue.site import JOB, Site, refusal, written
 
 DAILY = "cron(0 3 * * ? *)"

@@ -20,8 +20,9 @@ from jobruns.service.people import PeoplePorts
 from jobruns.service.ports import Ports
 from jobruns.settings import load_settings
 from jobruns.store import Store
-from tests.integration.conftest import TABLE, Clock, RecordingMachine, RecordingRecords, make_ledger_table, make_ports
+from tests.integration.doubles import Clock, RecordingMachine, RecordingRecords, make_ports
 from tests.integration.gateway import Context, make_event
+from tests.integration.ledger_table import TABLE, make_ledger_table
 
 MASTER = "a master secret of the tests"
 DOG = {"schema": "dev", "table": "dog"}

@@ -11,7 +11,7 @@ from jobruns.access import AccessKey, Role, key_token
 from jobruns.authentication import Authenticator
 from jobruns.service.ports import Ports
 from jobruns.store import Store
-from tests.integration.conftest import Clock
+from tests.integration.doubles import Clock
 from tests.integration.hydrolix.client import Client
 
 MASTER = "a master secret of the tests"

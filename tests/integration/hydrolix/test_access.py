@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobruns.access import Role
-from tests.integration.conftest import Clock
+from tests.integration.doubles import Clock
 from tests.integration.hydrolix.client import Answer, Client, call, http_event
 from tests.integration.hydrolix.conftest import Site, batch
 

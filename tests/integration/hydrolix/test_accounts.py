@@ -9,7 +9,7 @@ import pytest
 
 from jobruns.access import AccessKey, Role
 from jobruns.store import Store
-from tests.integration.conftest import Clock
+from tests.integration.doubles import Clock
 from tests.integration.hydrolix.client import Client
 
 

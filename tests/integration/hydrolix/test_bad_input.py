@@ -9,7 +9,7 @@ import pytest
 from hydrolix import batch_jobs
 from hydrolix.batch_documents import read_request
 from hydrolix.errors import InvalidDocumentError, answer_error
-from tests.integration.conftest import RecordingMachine
+from tests.integration.doubles import RecordingMachine
 from tests.integration.hydrolix.client import Client, call, http_event
 from tests.integration.hydrolix.conftest import CSV_COLUMNS, TRANSFORM, Site, batch
 

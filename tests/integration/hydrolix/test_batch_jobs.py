@@ -10,8 +10,9 @@ from hydrolix import batch_jobs
 from jobruns.access import Principal, Role
 from jobruns.run import RunState
 from jobruns.service import work
-from jobruns.service.ports import Ports, UnitRecord
-from tests.integration.conftest import RecordingMachine
+from jobruns.service.ports import Ports
+from jobruns.service.store_ports import UnitRecord
+from tests.integration.doubles import RecordingMachine
 from tests.integration.hydrolix.client import Client
 from tests.integration.hydrolix.conftest import TRANSFORM, Site, batch
 from tests.integration.hydrolix.worker import Worker

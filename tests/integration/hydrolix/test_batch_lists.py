@@ -14,7 +14,7 @@ from hydrolix.errors import InvalidDocumentError, Path
 from jobruns.access import Principal, Role
 from jobruns.documents import Document
 from jobruns.service.ports import Ports
-from tests.integration.conftest import Clock
+from tests.integration.doubles import Clock
 from tests.integration.hydrolix.client import Client
 from tests.integration.hydrolix.conftest import TRANSFORM, Site, batch
 from tests.integration.hydrolix.worker import Worker

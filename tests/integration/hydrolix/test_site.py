@@ -9,7 +9,7 @@ from jobruns.access import Role
 from jobruns.errors import UnavailableError
 from jobruns.service.ports import Ports
 from jobruns.service.watches import list_watches
-from tests.integration.conftest import RecordingLake
+from tests.integration.doubles import RecordingLake
 from tests.integration.hydrolix.client import Client, call, http_event
 from tests.integration.hydrolix.conftest import CSV_COLUMNS, TRANSFORM, Site, batch
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from jobruns.run import Run
 from jobruns.service import work
-from jobruns.service.ports import Ports, UnitRecord
+from jobruns.service.ports import Ports
 from jobruns.service.settlement import dispatch_run
+from jobruns.service.store_ports import UnitRecord
 
 TABLE = "website.events"
 

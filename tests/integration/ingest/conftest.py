@@ -28,7 +28,9 @@ from jobruns.transform import Column, ColumnType, Transform
 from jobruns_data.catalog import TableTarget, open_catalog
 from jobruns_data.catalog import load_table as load_lake_table
 from lifecycle.outcomes import read_outcome
-from tests.integration.conftest import TABLE, Kill, KilledError, LambdaTime, make_ledger_table
+from tests.integration.doubles import LambdaTime
+from tests.integration.kills import Kill, KilledError
+from tests.integration.ledger_table import TABLE, make_ledger_table
 
 ORG = "0192f0c1-2222-7aaa-8aaa-000000000001"
 LANDING, LAKE, WORK = "stack-landing", "stack-lake", "stack-work"

@@ -12,8 +12,8 @@ from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.uploads import FAILED_FILES_METRIC
 from jobruns.service.work import begin_commit, conclude_work
 from jobruns.uploads import parse_notification
-from tests.integration.conftest import Kill, KilledError
 from tests.integration.ingest.conftest import LANDING, Stack, again_if_killed, csv
+from tests.integration.kills import Kill, KilledError
 
 MAX_CALLS = 120
 MOMENTS = pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.slow)])

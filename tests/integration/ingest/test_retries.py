@@ -15,8 +15,8 @@ from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.stops import stop_run
 from jobruns.service.tables import amend_transform, delete_table, find_transform, truncate_table
 from jobruns.table import Table
-from tests.integration.conftest import Kill
 from tests.integration.ingest.conftest import LANDING, WORK, LambdaTime, Stack, again_if_killed, client, csv
+from tests.integration.kills import Kill
 
 CONTEXT: Any = LambdaTime()
 

@@ -21,8 +21,8 @@ from jobruns.service.tables import (
 )
 from jobruns.service.watches import list_watches
 from jobruns.table import Table
-from tests.integration.conftest import Kill, KilledError
 from tests.integration.ingest.conftest import LAKE, LambdaTime, Stack, client, csv
+from tests.integration.kills import Kill, KilledError
 
 EVENTS = Path(__file__).parents[3] / "events" / "ingest"
 CONTEXT: Any = LambdaTime()

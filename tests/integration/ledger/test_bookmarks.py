@@ -28,7 +28,7 @@ from jobruns.service.settlement import dispatch_run, settle_run
 from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.stops import stop_run
 from jobruns.service.work import begin_commit, conclude_work
-from tests.integration.conftest import Clock, RecordingMachine
+from tests.integration.doubles import Clock, RecordingMachine
 
 Calls = Callable[[], Counter[str]]
 

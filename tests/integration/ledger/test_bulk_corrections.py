@@ -26,7 +26,7 @@ from jobruns.service.ports import Ports
 from jobruns.service.settlement import settle_run
 from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.stops import stop_run
-from tests.integration.conftest import Kill, KilledError
+from tests.integration.kills import Kill, KilledError
 from tests.integration.ledger.reported import at, tell
 
 Calls = Callable[[], Counter[str]]

@@ -30,7 +30,8 @@ from jobruns.service.views import (
 )
 from jobruns.service.work import conclude_work
 from jobruns.trigger import Watched
-from tests.integration.conftest import Clock, Kill, KilledError, RecordingMachine
+from tests.integration.doubles import Clock, RecordingMachine
+from tests.integration.kills import Kill, KilledError
 from tests.integration.ledger.reported import at, tell
 from tests.integration.triggers.conftest import Site
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from jobruns.store import Store
 from jobruns.store.items import LedgerItem
 from tests.integration import short_way
-from tests.integration.conftest import TABLE
+from tests.integration.ledger_table import TABLE
 
 KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
 ITEM = {**KEY, "kind": {"S": "x"}, "n": {"N": "1"}, "m": {"M": {"l": {"L": [{"BOOL": True}, {"NULL": True}]}}}}

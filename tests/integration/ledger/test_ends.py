@@ -13,12 +13,13 @@ from jobruns.lifecycle import COMMIT_SURRENDER_SECONDS, WAIT_LIMIT_SECONDS, Fail
 from jobruns.run import Executor, Run, RunState
 from jobruns.service.definitions import define_job
 from jobruns.service.lookups import find_run, list_events
-from jobruns.service.ports import ExecutionStatus, Ports, UnitRecord
+from jobruns.service.ports import ExecutionStatus, Ports
 from jobruns.service.reconciliation import reconcile_execution, reconcile_runs
 from jobruns.service.reports import beat_run, report_run
 from jobruns.service.settlement import dispatch_run, settle_run
 from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.stops import stop_run
+from jobruns.service.store_ports import UnitRecord
 from jobruns.service.work import (
     begin_commit,
     begin_listing,
@@ -29,7 +30,7 @@ from jobruns.service.work import (
     load_run,
     recount,
 )
-from tests.integration.conftest import Clock, RecordingExecutor, RecordingMachine
+from tests.integration.doubles import Clock, RecordingExecutor, RecordingMachine
 
 Calls = Callable[[], Counter[str]]
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:theirs"

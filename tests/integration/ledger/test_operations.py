@@ -45,7 +45,7 @@ from jobruns.service.retries import retry_run
 from jobruns.service.settlement import dispatch_run
 from jobruns.service.tables import define_project, define_table
 from jobruns.table import Table
-from tests.integration.conftest import MemoryObjects, RecordingRecords
+from tests.integration.doubles import MemoryObjects, RecordingRecords
 
 REQUEST = OperationRequest(door="test")
 KEYS: dict[str, Any] = {"s3": {"access_key_id": "AKIA1", "secret_access_key": "hush"}, "headers": {}}

@@ -27,7 +27,8 @@ from jobruns.service.roles import add_role, alter_role, drop_role, list_roles, s
 from jobruns.service.users import add_user, alter_user, drop_user, find_user, list_users
 from jobruns.store import Store
 from jobruns.user import User
-from tests.integration.conftest import TABLE, Clock
+from tests.integration.doubles import Clock
+from tests.integration.ledger_table import TABLE
 
 MASTER = "m" * 64
 PASSWORD = "correct horse"

@@ -24,14 +24,16 @@ from jobruns.service.corrections import delete_run
 from jobruns.service.definitions import define_job, find_job, list_jobs
 from jobruns.service.loads import load_table
 from jobruns.service.lookups import find_run, list_events, list_job_runs
-from jobruns.service.ports import MAX_CREATED, ExecutionStatus, Ports
+from jobruns.service.ports import ExecutionStatus, Ports
 from jobruns.service.reconciliation import reconcile_runs
 from jobruns.service.reported_starts import RunReport, report_start, report_starts
 from jobruns.service.settlement import dispatch_run, settle_run
+from jobruns.service.store_ports import MAX_CREATED
 from jobruns.service.views import find_last_success, find_numbered_run, find_numbered_runs
 from jobruns.table import LoadSource, LoadSpec, Table
 from jobruns.trigger import Watched
-from tests.integration.conftest import Clock, Kill, KilledError, RecordingMachine
+from tests.integration.doubles import Clock, RecordingMachine
+from tests.integration.kills import Kill, KilledError
 from tests.integration.ledger.reported import DAY, at, tell
 from tests.integration.triggers.conftest import Site
 

@@ -18,16 +18,19 @@ from jobruns.run_order import Moment
 from jobruns.service.corrections import delete_run, retell_run
 from jobruns.service.definitions import define_job
 from jobruns.service.lookups import find_run, list_job_runs
-from jobruns.service.ports import Ports, UnitRecord
+from jobruns.service.ports import Ports
 from jobruns.service.reconciliation import reconcile_runs
 from jobruns.service.reported_starts import RunReport, report_starts
 from jobruns.service.settlement import dispatch_run, settle_run
 from jobruns.service.starts import StartRequest, record_refused, start_run
+from jobruns.service.store_ports import UnitRecord
 from jobruns.service.views import find_last_success
 from jobruns.service.work import begin_unit, end_unit
 from jobruns.store import Store
-from tests.integration.conftest import TABLE, Clock, Kill, KilledError, RecordingMachine
+from tests.integration.doubles import Clock, RecordingMachine
+from tests.integration.kills import Kill, KilledError
 from tests.integration.ledger.reported import at, tell
+from tests.integration.ledger_table import TABLE
 
 Calls = Callable[[], Counter[str]]
 JOB = "detectors"

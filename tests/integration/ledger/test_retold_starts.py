@@ -20,7 +20,7 @@ from jobruns.service.reports import report_run
 from jobruns.service.settlement import dispatch_run, finish_run, settle_run
 from jobruns.service.starts import TOKEN_SECONDS, StartRequest, load_arguments, record_refused, start_run
 from jobruns.service.stops import stop_run
-from tests.integration.conftest import Clock, RecordingMachine
+from tests.integration.doubles import Clock, RecordingMachine
 
 Calls = Callable[[], Counter[str]]
 

@@ -24,10 +24,10 @@ from jobruns.service.settlement import dispatch_run, settle_run
 from jobruns.service.stops import stop_run
 from jobruns.service.views import count_summaries, find_last_success, list_org_runs, list_summaries
 from jobruns.store import Store, keys
-from jobruns.store.items import SUMMARY_FIELDS
+from jobruns.store.indexes import SUMMARY_FIELDS
 from jobruns.store.run_items import write_run
-from tests.integration.conftest import TABLE
 from tests.integration.ledger.reported import at, key_of, tell
+from tests.integration.ledger_table import TABLE
 from tests.unit.core.runs import make_run
 
 Calls = Callable[[], Counter[str]]

@@ -14,7 +14,7 @@ from jobruns.service.ports import Ports
 from jobruns.service.settlement import dispatch_run
 from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.stops import UNATTENDED, stop_run
-from tests.integration.conftest import MemoryObjects, RecordingMachine
+from tests.integration.doubles import MemoryObjects, RecordingMachine
 
 TARGETS = {
     Executor.LAMBDA: "arn:aws:lambda:us-east-1:123456789012:function:theirs",

@@ -22,7 +22,8 @@ from jobruns.service.tables import define_project, define_table
 from jobruns.table import Table
 from jobruns_data.aws import forget_clients
 from lifecycle.outcomes import read_outcome
-from tests.integration.conftest import TABLE, LambdaTime, make_ledger_table
+from tests.integration.doubles import LambdaTime
+from tests.integration.ledger_table import TABLE, make_ledger_table
 
 ORG = "0192f0c1-2222-7aaa-8aaa-000000000001"
 LANDING, LAKE, WORK = "stack-landing", "stack-lake", "stack-work"

@@ -12,7 +12,7 @@ from jobruns.run import RunState
 from jobruns.service.operations import start_operation
 from jobruns.service.records import delete_records, write_records
 from jobruns.table import Table
-from tests.integration.conftest import LambdaTime
+from tests.integration.doubles import LambdaTime
 from tests.integration.operations.conftest import REQUEST, Stack, client
 
 DAY = 24 * 3600

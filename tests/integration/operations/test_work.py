@@ -19,7 +19,7 @@ from jobruns_data.incoming import incoming_records
 from operations import work as work_module
 from operations.pulse import RunOverError
 from operations.work import COMMIT_LOST
-from tests.integration.conftest import Kill, KilledError
+from tests.integration.kills import Kill, KilledError
 from tests.integration.operations.conftest import LANDING, REQUEST, Stack, client
 
 CSV = b"id,name\n1,rex\n2,bo\n"

@@ -26,14 +26,9 @@ from jobruns.store import Store
 from local.emulator import dynamodb
 from pgrest import admission
 from pgrest.app import handler
-from tests.integration.conftest import (
-    TABLE,
-    Clock,
-    RecordingMachine,
-    make_ledger_table,
-    make_ports,
-)
+from tests.integration.doubles import Clock, RecordingMachine, make_ports
 from tests.integration.gateway import Context, make_event
+from tests.integration.ledger_table import TABLE, make_ledger_table
 
 MASTER = "a master secret of the tests"
 REPRESENTATION = {"prefer": "return=representation"}

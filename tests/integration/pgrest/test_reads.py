@@ -25,9 +25,9 @@ from pgrest.jobs import JOBS
 from pgrest.query import read_query, split_query
 from pgrest.ranges import Window
 from pgrest.reads import MAX_ROWS, Found, find_runs, read_rows
-from tests.integration.conftest import TABLE, make_ledger_table
 from tests.integration.ledger.reported import at
 from tests.integration.ledger.test_summaries import JOB, fill
+from tests.integration.ledger_table import TABLE, make_ledger_table
 from tests.unit.pgrest.ledgers import ORG, MemoryRuns, make_caller, make_question, make_runs
 
 

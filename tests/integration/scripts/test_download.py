@@ -9,12 +9,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from jobruns.aws import clients
 from scripts import download
 from scripts.download import fetch_libraries, fetch_script
-from scripts.errors import ScriptError
+from scripts.errors import RunFailedError
 from tests.integration.scripts.conftest import BUCKET, Put
 
 
-def refusal(url: str, folder: Path) -> ScriptError:
-    with pytest.raises(ScriptError) as refused:
+def refusal(url: str, folder: Path) -> RunFailedError:
+    with pytest.raises(RunFailedError) as refused:
         fetch_script(url, folder)
     assert url in refused.value.message
     return refused.value
@@ -99,7 +99,7 @@ def test_a_library_that_cannot_be_used_is_named(
 ) -> None:
     monkeypatch.setattr(download, "MAX_LIBRARY_BYTES", 50_000)
     url = put(key, content)
-    with pytest.raises(ScriptError) as refused:
+    with pytest.raises(RunFailedError) as refused:
         fetch_libraries(url, tmp_path)
     assert refused.value.code == code
     assert url in refused.value.message

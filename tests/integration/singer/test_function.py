@@ -11,7 +11,7 @@ from jobruns.settings import load_settings
 from scripts.descendants import LeftoverProcessError
 from singer import run as run_module
 from singer.run import handler
-from tests.integration.conftest import LambdaTime
+from tests.integration.doubles import LambdaTime
 from tests.integration.singer.conftest import PREFIX, RUNS, WORK, Site
 
 TAP = {"streams": {"rows": [{"id": 1}]}}

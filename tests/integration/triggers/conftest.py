@@ -17,7 +17,7 @@ from jobruns.service.reports import report_run
 from jobruns.service.settlement import dispatch_run, settle_run
 from jobruns.service.triggers import define_trigger
 from jobruns.trigger import Trigger
-from tests.integration.conftest import Clock
+from tests.integration.doubles import Clock
 from tests.unit.core.runs import NOW
 
 DAILY = "cron(0 3 * * ? *)"

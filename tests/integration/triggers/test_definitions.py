@@ -25,7 +25,7 @@ from jobruns.service.triggers import (
     tag_trigger,
 )
 from jobruns.trigger import Action, Condition, Predicate, Trigger, TriggerState
-from tests.integration.conftest import Clock, RecordingSchedules
+from tests.integration.doubles import Clock, RecordingSchedules
 from tests.integration.triggers.conftest import DAILY, Site
 
 ACTIONS = (Action(job="clean"),)

@@ -21,7 +21,7 @@ from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.transitions import move
 from jobruns.service.triggers import delete_trigger, find_trigger, start_trigger
 from jobruns.trigger import Trigger, Watched
-from tests.integration.conftest import RecordingMachine, RecordingSchedules
+from tests.integration.doubles import RecordingMachine, RecordingSchedules
 from tests.integration.triggers.conftest import Site
 
 Calls = Callable[[], Counter[str]]

@@ -13,7 +13,7 @@ from jobruns.service.activation import complete_triggers, deactivate_trigger
 from jobruns.service.reconciliation import reconcile_runs
 from jobruns.service.triggers import delete_trigger, find_trigger, list_triggers, replace_trigger
 from jobruns.trigger import Action, TriggerState
-from tests.integration.conftest import Kill, KilledError
+from tests.integration.kills import Kill, KilledError
 from tests.integration.triggers.conftest import DAILY, Site
 
 MAX_CALLS = 40

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,14 +18,14 @@ from jobruns.service.activation import activate_trigger, deactivate_trigger
 from jobruns.service.ports import Ports
 from jobruns.service.triggers import delete_trigger, replace_trigger
 from lifecycle import fire
-from tests.integration.conftest import ROOT, LambdaTime
+from tests.integration.doubles import LambdaTime
 from tests.integration.triggers.conftest import DAILY, Site
 
 GROUP = "stack-triggers"
 FIRE = "arn:aws:lambda:us-east-1:123456789012:function:fire"
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
 DEAD = "arn:aws:sqs:us-east-1:123456789012:dead"
-EVENT = ROOT / "events" / "lifecycle" / "fire.json"
+EVENT = Path(__file__).parents[3] / "events" / "lifecycle" / "fire.json"
 
 
 @pytest.fixture

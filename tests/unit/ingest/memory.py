@@ -11,7 +11,8 @@ from jobruns.documents import Document
 from jobruns.errors import AlreadyExistsError
 from jobruns.job import Job
 from jobruns.run import Executor, Run, RunEvent, RunState
-from jobruns.service.ports import Ports, RunRef
+from jobruns.service.ports import Ports
+from jobruns.service.store_ports import RunRef
 from jobruns.service.uploads import Claim, UploadPorts
 from jobruns.uploads import UploadedObject
 

@@ -10,13 +10,12 @@ from jobruns.lifecycle import Event, Failed, PhaseReached, Succeeded, TimedOut
 from jobruns.run import RunState
 from lifecycle.outcomes import MAX_RETURNED_CHARACTERS, read_outcome, read_phases
 from scripts.endings import STOPPED, SUCCEEDED, Ending, failed, late
-from scripts.errors import ScriptError
+from scripts.errors import RunFailedError
 from singer.endings import Ending as SyncEnding
 from singer.endings import Phase
 from singer.endings import failed as failed_sync
 from singer.endings import late as late_sync
 from singer.endings import stopped as stopped_sync
-from singer.errors import SyncError
 
 RUN = {"org": "o", "job": "j", "run_id": "r", "timeout_seconds": 60}
 
@@ -47,7 +46,7 @@ def test_a_function_may_return_what_looks_like_a_scripts_end() -> None:
     [
         (SUCCEEDED, Succeeded(None)),
         (
-            failed(ScriptError("there is no s3://a/b", "ScriptNotFound")),
+            failed(RunFailedError("there is no s3://a/b", "ScriptNotFound")),
             Failed("there is no s3://a/b", "ScriptNotFound"),
         ),
         (late(60, longest=False), TimedOut("it did not end within 60 seconds")),
@@ -120,7 +119,7 @@ USED = {"resources_usage": {"memory": {"max_mb": 1.0, "avg_mb": 1.0}}}
     ("ending", "outcome"),
     [
         (SyncEnding(state=RunState.SUCCEEDED, message="2 records of 1 stream read"), "succeeded"),
-        (failed_sync(SyncError("no such table", "SyncFailed")), Failed("no such table", "SyncFailed", USED)),
+        (failed_sync(RunFailedError("no such table", "SyncFailed")), Failed("no such table", "SyncFailed", USED)),
         (late_sync(60, longest=False), TimedOut("it did not end within 60 seconds")),
         (stopped_sync(), Failed("the sync was stopped", "SyncStopped", USED)),
     ],

@@ -7,7 +7,8 @@ from jobruns.access import Permission, Principal
 from jobruns.errors import InvalidInputError, NotFoundError
 from jobruns.ids import canonical_id, read_job_run_id
 from jobruns.run import Run, RunEvent, RunState
-from jobruns.service.ports import Page, Ports
+from jobruns.service.ports import Ports
+from jobruns.service.store_ports import Page
 
 MAX_PAGE = 1000
 

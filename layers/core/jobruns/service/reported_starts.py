@@ -17,9 +17,10 @@ from jobruns.job import Job
 from jobruns.retention import find_outlived
 from jobruns.run import BookmarkOption, Executor, Outcome, Run, RunState
 from jobruns.service.definitions import define_job
-from jobruns.service.ports import MAX_CREATED, Ports, StartToken, TokenSpentError
+from jobruns.service.ports import Ports
 from jobruns.service.settlement import finish_run
 from jobruns.service.starts import StartRequest, compose_run, launch, start_token
+from jobruns.service.store_ports import MAX_CREATED, StartToken, TokenSpentError
 from jobruns.service.telling import read_told
 from jobruns.service.transitions import MAX_TRIES, run_event
 from jobruns.trigger import Watched

@@ -10,7 +10,8 @@ from jobruns.access import Permission, Principal
 from jobruns.errors import InvalidInputError, StaleWriteError
 from jobruns.run import Run, RunState
 from jobruns.run_file import files_prefix
-from jobruns.service.ports import Ports, StoredSyncState
+from jobruns.service.ports import Ports
+from jobruns.service.store_ports import StoredSyncState
 from jobruns.sync_state import GIVEN_FILE, LEFT_FILES, SyncState, read_left_state
 
 MAX_TRIES = 8

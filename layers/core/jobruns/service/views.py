@@ -7,7 +7,8 @@ from jobruns.errors import InvalidInputError, NotFoundError
 from jobruns.run import Run, RunSummary
 from jobruns.run_order import Moment, RunOrder
 from jobruns.service.lookups import MAX_PAGE
-from jobruns.service.ports import Page, Ports, SummaryPage
+from jobruns.service.ports import Ports
+from jobruns.service.store_ports import Page, SummaryPage
 
 MAX_NUMBER = 9_999_999_999
 """The highest number that sorts among the others."""

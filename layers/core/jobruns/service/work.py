@@ -12,7 +12,8 @@ from typing import Any
 from jobruns.errors import IllegalTransitionError, NotFoundError
 from jobruns.lifecycle import CommitBegun, Event, Failed, Succeeded
 from jobruns.run import BookmarkStep, Progress, Run
-from jobruns.service.ports import Ports, UnitRecord
+from jobruns.service.ports import Ports
+from jobruns.service.store_ports import UnitRecord
 from jobruns.service.transitions import end, move
 
 WORK = "jobruns:work"

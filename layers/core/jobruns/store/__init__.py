@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 from jobruns.retention import FOR_EVER, Retention
 from jobruns.store.access_keys import AccessKeys
+from jobruns.store.binding import bind
 from jobruns.store.bookmarks import Bookmarks
 from jobruns.store.claims import Claims
 from jobruns.store.deliveries import Deliveries
 from jobruns.store.documents import Documents
-from jobruns.store.items import bind
 from jobruns.store.jobs import Jobs
 from jobruns.store.numbers import NumberedRuns
 from jobruns.store.people import People
@@ -47,9 +47,9 @@ class Store:
     ) -> None:
         connection = bind(table_name)
         self.runs = RunStore(connection, pause, retention)
-        self.jobs = Jobs(connection)
+        self.jobs = Jobs(connection, pause)
         self.bookmarks = Bookmarks(connection, pause)
-        self.documents = Documents(connection)
+        self.documents = Documents(connection, pause)
         self.deliveries = Deliveries()
         self.access_keys = AccessKeys()
         self.people = People(connection, pause)

@@ -7,7 +7,7 @@ from pynamodb.exceptions import DoesNotExist
 from jobruns.access import AccessKey, Role
 from jobruns.store import keys
 from jobruns.store.conditional import update_if
-from jobruns.store.items import AccessKeyItem
+from jobruns.store.people_items import AccessKeyItem
 
 MAX_KEYS = 1000
 

@@ -3,9 +3,6 @@
 What it was stays when the job goes, as its runs do; the bookmark itself goes with the job, in one transaction.
 """
 
-from collections.abc import Callable
-
-from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
 
@@ -13,8 +10,8 @@ from jobruns.bookmark import Bookmark
 from jobruns.run import Run
 from jobruns.store import keys
 from jobruns.store.conditional import save_if, update_if
-from jobruns.store.items import BookmarkItem, JobItem
-from jobruns.store.transaction import RefusedError, Transaction
+from jobruns.store.definition_items import BookmarkItem, JobItem
+from jobruns.store.transaction import RefusedError, Transaction, TransactionalStore
 
 _STORED = tuple(name for name in Bookmark.model_fields if name not in ("org", "job"))
 
@@ -41,20 +38,8 @@ def delete_in(transaction: Transaction, org: str, job: str) -> None:
     transaction.delete("bookmark", BookmarkItem(pk=keys.job_pk(org, job), sk=keys.bookmark_sk()))
 
 
-class Bookmarks:
-    """Reads and writes bookmarks.
-
-    Parameters
-    ----------
-    connection : Connection
-        As `jobruns.store.items.bind` gives it.
-    pause : callable
-        Waits between tries of a transaction.
-    """
-
-    def __init__(self, connection: Connection, pause: Callable[[float], None]) -> None:
-        self._connection = connection
-        self._pause = pause
+class Bookmarks(TransactionalStore):
+    """Reads and writes bookmarks."""
 
     def get(self, org: str, job: str) -> Bookmark | None:
         """Read a job's bookmark, consistently: one read."""
@@ -86,7 +71,7 @@ class Bookmarks:
         pk = keys.job_pk(entry.org, entry.job)
         pending = BookmarkItem.pending
         holds = pending == entry.run_id if claimed else pending.does_not_exist()
-        transaction = Transaction(self._connection, self._pause)
+        transaction = self._begin()
         transaction.check("job", JobItem(pk=pk, sk="JOB"), JobItem.pk.exists())
         transaction.put("entry", _item(entry, entry.run_id), BookmarkItem.pk.does_not_exist())
         transaction.put("bookmark", _item(entry), _at(entry.version - 1) & holds)

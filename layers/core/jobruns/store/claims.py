@@ -1,15 +1,13 @@
 """Claims: which run loads an uploaded object into a table."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pynamodb.connection import Connection
-
 from jobruns.service.uploads import Claim
 from jobruns.store import keys
-from jobruns.store.items import ClaimItem
-from jobruns.store.transaction import MAX_PARTS, RefusedError, Transaction
+from jobruns.store.run_part_items import ClaimItem
+from jobruns.store.transaction import MAX_PARTS, RefusedError, TransactionalStore
 from jobruns.uploads import UploadedObject
 
 CLAIM_DAYS = 30
@@ -19,20 +17,8 @@ _TRIES = 3
 """The first try learns what is held; another is lost only to somebody who claims the same objects meanwhile."""
 
 
-class Claims:
-    """Writes claims.
-
-    Parameters
-    ----------
-    connection : Connection
-        As `jobruns.store.items.bind` gives it.
-    pause : callable
-        Waits between tries of a transaction.
-    """
-
-    def __init__(self, connection: Connection, pause: Callable[[float], None]) -> None:
-        self._connection = connection
-        self._pause = pause
+class Claims(TransactionalStore):
+    """Writes claims."""
 
     def claim(
         self,
@@ -85,7 +71,7 @@ class Claims:
         at: datetime,
         taken_from: Mapping[str, str],
     ) -> dict[str, Claim]:
-        transaction = Transaction(self._connection, self._pause)
+        transaction = self._begin()
         for identity, found in wanted.items():
             holder = taken_from.get(identity)
             free = ClaimItem.run_id == holder if holder else ClaimItem.pk.does_not_exist()

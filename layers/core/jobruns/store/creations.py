@@ -10,10 +10,10 @@ from jobruns.errors import AlreadyExistsError, ConcurrentRunsExceededError, Root
 from jobruns.lifecycle import due_at
 from jobruns.retention import Retention
 from jobruns.run import Run, RunEvent, RunState
-from jobruns.service.ports import StartToken, TokenSpentError
+from jobruns.service.store_ports import StartToken, TokenSpentError
 from jobruns.store import documents, keys
-from jobruns.store.items import EventItem, RootItem, RunItem, RunRefItem, TokenItem
-from jobruns.store.run_items import write_run
+from jobruns.store.run_items import RunItem, write_run
+from jobruns.store.run_part_items import EventItem, RootItem, RunRefItem, TokenItem
 from jobruns.store.run_parts import (
     add_number,
     add_token,
@@ -24,20 +24,20 @@ from jobruns.store.run_parts import (
     root_item,
     take_slots,
 )
-from jobruns.store.transaction import RefusedError, Transaction
+from jobruns.store.transaction import RefusedError, Transaction, TransactionalStore
 
 
 class RunExistsError(AlreadyExistsError):
     """The run id is taken, by a run or by the mark that no run may have it."""
 
 
-class RunCreations:
+class RunCreations(TransactionalStore):
     """Creates runs.
 
     Parameters
     ----------
     connection : Connection
-        As `jobruns.store.items.bind` gives it.
+        As `jobruns.store.binding.bind` gives it.
     pause : callable
         Waits between tries of a transaction.
     retention : Retention
@@ -45,8 +45,7 @@ class RunCreations:
     """
 
     def __init__(self, connection: Connection, pause: Callable[[float], None], retention: Retention) -> None:
-        self._connection = connection
-        self._pause = pause
+        super().__init__(connection, pause)
         self._retention = retention
 
     def create(
@@ -89,7 +88,7 @@ class RunCreations:
         ConflictError
             A changed document was changed by somebody else in between.
         """
-        transaction = Transaction(self._connection, self._pause)
+        transaction = self._begin()
         self._add_run(transaction, run, event)
         if token is not None:
             add_token(transaction, run, token)
@@ -120,7 +119,7 @@ class RunCreations:
         Parameters
         ----------
         runs : sequence of tuple
-            At most `jobruns.service.ports.MAX_CREATED`, none of them WAITING.
+            At most `jobruns.service.store_ports.MAX_CREATED`, none of them WAITING.
         limits : mapping
             The slots of jobs that are limited, by name.
         token : StartToken, optional
@@ -135,7 +134,7 @@ class RunCreations:
         ConcurrentRunsExceededError
             Not all of them get a slot.
         """
-        transaction = Transaction(self._connection, self._pause)
+        transaction = self._begin()
         going: dict[str, list[Run]] = defaultdict(list)
         for place, (run, event) in enumerate(runs):
             self._add_run(transaction, run, event, str(place))

@@ -11,7 +11,7 @@ from jobruns.delivery import Attempt, Delivery, DeliveryState
 from jobruns.endpoint import Endpoint
 from jobruns.store import keys
 from jobruns.store.conditional import save_if, update_if
-from jobruns.store.items import DeliveryItem, QuietItem
+from jobruns.store.delivery_items import DeliveryItem, QuietItem
 
 BATCH = 100
 """What one BatchGetItem takes."""

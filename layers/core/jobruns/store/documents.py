@@ -1,13 +1,12 @@
 """Documents of the doors, their names, and the org's other definitions kept as one item each."""
 
-from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist
 
 from jobruns.documents import Document
 from jobruns.errors import AlreadyExistsError, ConflictError
 from jobruns.store import keys
-from jobruns.store.items import DocumentItem, NameItem
-from jobruns.store.transaction import RefusedError, Transaction
+from jobruns.store.definition_items import DocumentItem, NameItem
+from jobruns.store.transaction import RefusedError, Transaction, TransactionalStore
 
 PAGE = 1000
 """Most documents one page of a collection holds."""
@@ -36,17 +35,8 @@ def explain(refusal: RefusedError) -> None:
             raise ConflictError("it was changed by somebody else in the meantime; read it and try again") from None
 
 
-class Documents:
-    """Reads and writes documents.
-
-    Parameters
-    ----------
-    connection : Connection
-        As `jobruns.store.items.bind` gives it.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class Documents(TransactionalStore):
+    """Reads and writes documents."""
 
     def add(self, document: Document) -> None:
         """Write a new document.
@@ -56,7 +46,7 @@ class Documents:
         AlreadyExistsError
             Its id or its name is taken.
         """
-        transaction = Transaction(self._connection)
+        transaction = self._begin()
         add_to(transaction, document)
         self._commit(transaction)
 
@@ -70,7 +60,7 @@ class Documents:
         AlreadyExistsError
             The new name is taken.
         """
-        transaction = Transaction(self._connection)
+        transaction = self._begin()
         change_in(transaction, document)
         if _name_key(document) != _name_key(was):
             transaction.delete("old name", _name_item(was))
@@ -85,7 +75,7 @@ class Documents:
         ConflictError
             It must be `unchanged`, and is not as `document` any more.
         """
-        transaction = Transaction(self._connection)
+        transaction = self._begin()
         as_it_was = DocumentItem.pk.does_not_exist() | (DocumentItem.version == document.version)
         part = f"change {document.document_id}"
         transaction.delete(part, _item(document), as_it_was if unchanged else None)

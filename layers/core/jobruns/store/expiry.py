@@ -15,8 +15,7 @@ from jobruns.run import Run, RunState, RunSummary
 from jobruns.store import keys
 from jobruns.store.conditional import update_if
 from jobruns.store.creations import RunCreations
-from jobruns.store.items import RunItem
-from jobruns.store.run_items import course_keys
+from jobruns.store.run_items import RunItem, course_keys
 from jobruns.store.run_parts import attempt_item, number_item, ref_item, root_item
 from jobruns.store.transaction import RefusedError, Transaction
 
@@ -70,7 +69,7 @@ class RunExpiries(RunCreations):
         bool
             False when it is gone already.
         """
-        transaction = Transaction(self._connection, self._pause)
+        transaction = self._begin()
         transaction.update("run", _key(run), [RunItem.expires_at.remove()], RunItem.pk.exists())
         _add_pointers(transaction, run, None)
         try:
@@ -88,7 +87,7 @@ class RunExpiries(RunCreations):
         outlived_by: Sequence[RunSummary],
     ) -> set[str]:
         """Write it, and give the names of the parts that were refused."""
-        transaction = Transaction(self._connection, self._pause)
+        transaction = self._begin()
         transaction.update("run", _key(run), [*actions, RunItem.expires_at.set(expires_at)], condition)
         _add_pointers(transaction, run, expires_at)
         for place, other in enumerate(outlived_by):

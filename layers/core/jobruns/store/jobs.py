@@ -2,29 +2,19 @@
 
 from collections.abc import Iterable
 
-from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist
 
 from jobruns.errors import AlreadyExistsError, ConflictError
 from jobruns.job import Job
 from jobruns.store import bookmarks, keys
-from jobruns.store.items import JobItem
-from jobruns.store.transaction import RefusedError, Transaction
+from jobruns.store.definition_items import JobItem
+from jobruns.store.transaction import RefusedError, TransactionalStore
 
 _KEY_FIELDS = {"org", "name", "version"}
 
 
-class Jobs:
-    """Reads and writes jobs. A job's item lies beside its runs; a second one lists it under its org.
-
-    Parameters
-    ----------
-    connection : Connection
-        As `jobruns.store.items.bind` gives it.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class Jobs(TransactionalStore):
+    """Reads and writes jobs. A job's item lies beside its runs; a second one lists it under its org."""
 
     def add(self, job: Job) -> None:
         """Write a new job.
@@ -34,7 +24,7 @@ class Jobs:
         AlreadyExistsError
             The org has a job of this name.
         """
-        transaction = Transaction(self._connection)
+        transaction = self._begin()
         transaction.put("job", _item(job), JobItem.pk.does_not_exist())
         transaction.put("listed", _listed(job))
         try:
@@ -50,7 +40,7 @@ class Jobs:
         ConflictError
             It was changed or deleted in the meantime.
         """
-        transaction = Transaction(self._connection)
+        transaction = self._begin()
         transaction.put("job", _item(job), JobItem.version == job.version - 1)
         transaction.put("listed", _listed(job))
         try:
@@ -60,7 +50,7 @@ class Jobs:
 
     def remove(self, job: Job) -> None:
         """Delete a job's definition and its bookmark. Its runs stay: history is not rewritten."""
-        transaction = Transaction(self._connection)
+        transaction = self._begin()
         transaction.delete("job", _item(job))
         transaction.delete("listed", _listed(job))
         bookmarks.delete_in(transaction, job.org, job.name)

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from pynamodb.exceptions import DoesNotExist
 
 from jobruns.run import Run
-from jobruns.service.ports import Page
+from jobruns.service.store_ports import Page
 from jobruns.store import keys
-from jobruns.store.items import CounterItem, NumberItem, RunItem
 from jobruns.store.positions import read_position, write_position
 from jobruns.store.queries import RunReads
-from jobruns.store.run_items import read_run
+from jobruns.store.run_items import RunItem, read_run
+from jobruns.store.run_part_items import CounterItem, NumberItem
 
 
 class NumberedRuns(RunReads):

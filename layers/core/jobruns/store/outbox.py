@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobruns.run import Run
-from jobruns.store.items import RunItem
-from jobruns.store.run_items import read_run
+from jobruns.store.run_items import RunItem, read_run
 
 RUN_KEYS = "RUN#"
 """What the sort keys of runs begin with; the stream is filtered by it."""

@@ -5,10 +5,8 @@ so that a role goes only when nobody has it. Every write that somebody calls for
 may: an admin that was demoted a moment ago is one no more, and two that demote each other do not both succeed.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
 
@@ -16,29 +14,16 @@ from jobruns.access import Principal, is_key_id
 from jobruns.errors import AccessDeniedError, AlreadyExistsError, ConflictError, NotFoundError
 from jobruns.grants import Grants
 from jobruns.store import keys
-from jobruns.store.items import AccessKeyItem
-from jobruns.store.people_items import HeadcountItem, RoleItem, UserItem
-from jobruns.store.transaction import RefusedError, Transaction
+from jobruns.store.people_items import AccessKeyItem, HeadcountItem, RoleItem, UserItem
+from jobruns.store.transaction import RefusedError, Transaction, TransactionalStore
 from jobruns.user import MAX_ROLES, MAX_USERS, User, UserRole, is_built_in
 
 _SECRETS = {"password", "generation"}
 _LIMITS = {"users": MAX_USERS, "roles": MAX_ROLES}
 
 
-class People:
-    """Reads and writes users and roles.
-
-    Parameters
-    ----------
-    connection : Connection
-        As `jobruns.store.items.bind` gives it.
-    pause : callable
-        Waits between tries of a transaction.
-    """
-
-    def __init__(self, connection: Connection, pause: Callable[[float], None]) -> None:
-        self._connection = connection
-        self._pause = pause
+class People(TransactionalStore):
+    """Reads and writes users and roles."""
 
     def get(self, name: str) -> User | None:
         """Read a user, consistently: one read."""
@@ -78,7 +63,7 @@ class People:
         AccessDeniedError
             The caller is an admin no more.
         """
-        change = _Change(self._connection, self._pause, user.org, by)
+        change = _Change(self._begin(), user.org, by)
         change.add_user(user)
         change.hold_role(user.role, 1)
         change.count("users", 1)
@@ -99,7 +84,7 @@ class People:
         AccessDeniedError
             The caller is an admin no more.
         """
-        change = _Change(self._connection, self._pause, user.org, by)
+        change = _Change(self._begin(), user.org, by)
         change.change_user(user, was)
         if user.role != was.role:
             change.hold_role(user.role, 1)
@@ -119,7 +104,7 @@ class People:
         AccessDeniedError
             The caller is an admin no more.
         """
-        change = _Change(self._connection, self._pause, user.org, by)
+        change = _Change(self._begin(), user.org, by)
         change.delete_user(user)
         change.hold_role(user.role, -1)
         change.count("users", -1)
@@ -137,7 +122,7 @@ class People:
         AccessDeniedError
             The caller is an admin no more.
         """
-        change = _Change(self._connection, self._pause, role.org, by)
+        change = _Change(self._begin(), role.org, by)
         change.add_role(role)
         change.count("roles", 1)
         change.commit()
@@ -155,7 +140,7 @@ class People:
         AccessDeniedError
             The caller is an admin no more.
         """
-        change = _Change(self._connection, self._pause, role.org, by)
+        change = _Change(self._begin(), role.org, by)
         change.change_role(role, was)
         return change.commit()
 
@@ -172,7 +157,7 @@ class People:
         AccessDeniedError
             The caller is an admin no more.
         """
-        change = _Change(self._connection, self._pause, role.org, by)
+        change = _Change(self._begin(), role.org, by)
         change.delete_role(role)
         change.count("roles", -1)
         return change.commit()
@@ -186,8 +171,8 @@ class _Change:
     was read, and the use cases have looked at it.
     """
 
-    def __init__(self, connection: Connection, pause: Callable[[float], None], org: str, by: Principal) -> None:
-        self._transaction = Transaction(connection, pause)
+    def __init__(self, transaction: Transaction, org: str, by: Principal) -> None:
+        self._transaction = transaction
         self._org = org
         self._by = by
         self._written: set[str] = set()

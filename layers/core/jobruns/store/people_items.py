@@ -1,4 +1,4 @@
-"""The items of users and roles as PynamoDB models."""
+"""The items of who may call, as PynamoDB models: users, roles and access keys."""
 
 from pynamodb.attributes import BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute, UTCDateTimeAttribute
 
@@ -38,3 +38,15 @@ class HeadcountItem(LedgerItem):
 
     users = NumberAttribute(null=True)
     roles = NumberAttribute(null=True)
+
+
+class AccessKeyItem(LedgerItem):
+    """An access key; its secret is nowhere in the table."""
+
+    key_id = UnicodeAttribute()
+    org = UnicodeAttribute()
+    role = UnicodeAttribute()
+    description = UnicodeAttribute(null=True)
+    created_at = UTCDateTimeAttribute()
+    key_expires_at = UTCDateTimeAttribute(null=True)
+    revoked_at = UTCDateTimeAttribute(null=True)

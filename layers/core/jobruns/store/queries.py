@@ -11,10 +11,10 @@ from pynamodb.expressions.condition import Condition
 
 from jobruns.errors import InvalidInputError
 from jobruns.run import Run, RunEvent, RunRoot, RunState
-from jobruns.service.ports import Page, RunRef
+from jobruns.service.store_ports import Page, RunRef
 from jobruns.store import keys
-from jobruns.store.items import AttemptItem, EventItem, RootItem, RunItem, RunRefItem
-from jobruns.store.run_items import read_run
+from jobruns.store.run_items import RunItem, read_run
+from jobruns.store.run_part_items import AttemptItem, EventItem, RootItem, RunRefItem
 
 MAX_PAGE = 1000
 

@@ -8,7 +8,7 @@ from jobruns.retention import Retention
 from jobruns.run_file import RunFile
 from jobruns.store import keys
 from jobruns.store.conditional import save_if
-from jobruns.store.items import FileItem
+from jobruns.store.run_part_items import FileItem
 
 MAX_TRIES = 8
 MAX_FILES = 10_000

@@ -1,13 +1,107 @@
-"""Turns runs into items of the ledger table and back, with the keys of its indexes."""
+"""Runs as items of the ledger table: their PynamoDB model, the keys of its indexes, and the way there and back."""
 
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel
+from pynamodb.attributes import (
+    BooleanAttribute,
+    JSONAttribute,
+    NumberAttribute,
+    TTLAttribute,
+    UnicodeAttribute,
+    UTCDateTimeAttribute,
+)
 
-from jobruns.run import Run, RunSummary
+from jobruns.run import Progress, Run, RunSummary
 from jobruns.store import keys
-from jobruns.store.items import PROGRESS_COUNTERS, SUMMARY_FIELDS, RunItem
+from jobruns.store.indexes import SUMMARY_FIELDS, DueIndex, EndIndex, StartIndex, StateIndex, TimeIndex
+from jobruns.store.items import LedgerItem
+
+PROGRESS_COUNTERS = tuple(name for name in Progress.model_fields if name != "listing")
+
+
+class RunItem(LedgerItem):
+    """A run. Attributes are named as the fields of `jobruns.run.Run`; progress lies flat, to be added to."""
+
+    gsi_due = DueIndex()
+    gsi_time = TimeIndex()
+    gsi_state = StateIndex()
+    due_pk = UnicodeAttribute(null=True)
+    due_sk = UnicodeAttribute(null=True)
+    time_pk = UnicodeAttribute()
+    time_sk = UnicodeAttribute()
+    state_pk = UnicodeAttribute()
+    state_sk = UnicodeAttribute()
+    lsi_start = StartIndex()
+    lsi_end = EndIndex()
+    start_sk = UnicodeAttribute(null=True)
+    end_sk = UnicodeAttribute(null=True)
+
+    org = UnicodeAttribute()
+    job = UnicodeAttribute()
+    run_id = UnicodeAttribute()
+    executor = UnicodeAttribute()
+    state = UnicodeAttribute()
+    number = NumberAttribute(null=True)
+    counts = BooleanAttribute(null=True)
+    look_back_seconds = NumberAttribute(null=True)
+    source = UnicodeAttribute(null=True)
+    destination = UnicodeAttribute(null=True)
+    records = NumberAttribute(null=True)
+    reported_start_at = UTCDateTimeAttribute(null=True)
+    reported_end_at = UTCDateTimeAttribute(null=True)
+    expires_at = TTLAttribute(null=True)
+    version = NumberAttribute()
+    door = UnicodeAttribute()
+    trigger = UnicodeAttribute()
+    trigger_name = UnicodeAttribute(null=True)
+    predecessors = JSONAttribute(null=True)
+    started_by = UnicodeAttribute()
+    attempt = NumberAttribute()
+    previous_run_id = UnicodeAttribute(null=True)
+    root_run_id = UnicodeAttribute()
+    max_retries = NumberAttribute()
+    limited = BooleanAttribute()
+    arguments = JSONAttribute(null=True)
+    arguments_key = UnicodeAttribute(null=True)
+    target = UnicodeAttribute(null=True)
+    root = JSONAttribute(null=True)
+    sync_state = JSONAttribute(null=True)
+    timeout_seconds = NumberAttribute()
+    heartbeat_seconds = NumberAttribute(null=True)
+    notify_after_seconds = NumberAttribute(null=True)
+    bookmark_option = UnicodeAttribute(null=True)
+    bookmark = JSONAttribute(null=True)
+    submitted_at = UTCDateTimeAttribute()
+    started_at = UTCDateTimeAttribute(null=True)
+    ended_at = UTCDateTimeAttribute(null=True)
+    modified_at = UTCDateTimeAttribute()
+    heartbeat_at = UTCDateTimeAttribute(null=True)
+    notified_at = UTCDateTimeAttribute(null=True)
+    warned_at = UTCDateTimeAttribute(null=True)
+    deadline_at = UTCDateTimeAttribute()
+    stop_by_at = UTCDateTimeAttribute(null=True)
+    committing_until_at = UTCDateTimeAttribute(null=True)
+    phase = UnicodeAttribute(null=True)
+    phase_rank = NumberAttribute(null=True)
+    task_token = UnicodeAttribute(null=True)
+    message = UnicodeAttribute(null=True)
+    error_code = UnicodeAttribute(null=True)
+    metrics = JSONAttribute(null=True)
+    tags = JSONAttribute(null=True)
+    extra = JSONAttribute(null=True)
+    settled = BooleanAttribute()
+
+    listing = UnicodeAttribute(null=True)
+    units_total = NumberAttribute(default=0)
+    units_running = NumberAttribute(default=0)
+    units_done = NumberAttribute(default=0)
+    units_failed = NumberAttribute(default=0)
+    rows_loaded = NumberAttribute(default=0)
+    rows_rejected = NumberAttribute(default=0)
+    bytes_read = NumberAttribute(default=0)
+    work_milliseconds = NumberAttribute(default=0)
 
 
 def attribute_value(value: Any) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 from pynamodb.expressions import condition as expressions
 
 from jobruns.run import Run, RunEvent, RunRoot, RunSummary
-from jobruns.service.ports import StartToken
+from jobruns.service.store_ports import StartToken
 from jobruns.store import keys
-from jobruns.store.items import (
+from jobruns.store.run_part_items import (
     AttemptItem,
     EventItem,
     NumberItem,

@@ -13,10 +13,10 @@ from jobruns.run import Progress, Run, RunEvent, RunState
 from jobruns.store import bookmarks, keys
 from jobruns.store.conditional import save_if, update_if
 from jobruns.store.expiry import RunExpiries
-from jobruns.store.items import QueueItem, RunItem, RunRefItem, SlotsItem
-from jobruns.store.run_items import attribute_value, read_run, run_keys, start_keys
+from jobruns.store.run_items import RunItem, attribute_value, read_run, run_keys, start_keys
+from jobruns.store.run_part_items import QueueItem, RunRefItem, SlotsItem
 from jobruns.store.run_parts import add_number, number_item, queue_item, ref_item, root_item, take_slots
-from jobruns.store.transaction import RefusedError, Transaction
+from jobruns.store.transaction import RefusedError
 
 
 class RunWrites(RunExpiries):
@@ -47,7 +47,7 @@ class RunWrites(RunExpiries):
             The run would commit by a bookmark that has moved since, or that another run holds.
         """
         before, after = decision.before, decision.after
-        transaction = Transaction(self._connection, self._pause)
+        transaction = self._begin()
         item = RunItem(pk=keys.job_pk(before.org, before.job), sk=keys.run_sk(before.run_id))
         unmoved = (RunItem.version == before.version) & (RunItem.state == str(before.state))
         transaction.update("run", item, _changes(before, after), unmoved)
@@ -144,7 +144,7 @@ class RunWrites(RunExpiries):
         Run or None
             The run as it is now, when somebody moved it and nothing was deleted; else ``None``, also when it is gone.
         """
-        transaction = Transaction(self._connection, self._pause)
+        transaction = self._begin()
         item = RunItem(pk=keys.job_pk(run.org, run.job), sk=keys.run_sk(run.run_id))
         transaction.delete("run", item, RunItem.version == run.version)
         transaction.delete("ref", ref_item(run, None))

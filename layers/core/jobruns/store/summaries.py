@@ -3,17 +3,17 @@
 from functools import partial
 from typing import Any
 
+from pynamodb.constants import COUNT
 from pynamodb.expressions.condition import Condition
 
 from jobruns.run import RunState, RunSummary
 from jobruns.run_order import Moment, RunOrder
-from jobruns.service.ports import Page, SummaryPage
+from jobruns.service.store_ports import Page, SummaryPage
 from jobruns.store import keys
-from jobruns.store.items import RunItem, count_page
 from jobruns.store.merging import FIRST, Stream, batch_size, bounds_behind, merge
 from jobruns.store.positions import read_position, write_position
 from jobruns.store.queries import RunReads
-from jobruns.store.run_items import read_summary
+from jobruns.store.run_items import RunItem, read_summary
 
 MAX_COUNTED_PAGES = 40
 """Of a megabyte each, some 2,000 runs. A partition gives twelve a second where they are read consistently."""
@@ -66,7 +66,7 @@ class SummarizedRuns(RunReads):
         for _ in range(MAX_COUNTED_PAGES):
             if not ranges:
                 return counted
-            count, behind = count_page(index, keys.job_pk(org, job), ranges[0], behind)
+            count, behind = _count_page(index, keys.job_pk(org, job), ranges[0], behind)
             counted += count
             if behind is None:
                 ranges.pop(0)
@@ -155,3 +155,24 @@ def _query(index: Any, pk: str, between: Condition, ascending: bool, limit: int,
         pk, between, consistent_read=consistent, scan_index_forward=ascending, limit=limit, page_size=limit
     )
     return list(found)
+
+
+def _count_page(
+    index: Any, pk: str, condition: Condition, behind: dict[str, Any] | None
+) -> tuple[int, dict[str, Any] | None]:
+    """Count the runs in a part of an index, consistently: as many as one query goes through.
+
+    Returns
+    -------
+    tuple of int and dict or None
+        How many, and the key behind which more may follow.
+    """
+    page = RunItem._get_connection().query(  # noqa: SLF001 - PynamoDB has no public way to count a page at a time
+        pk,
+        range_key_condition=condition,
+        index_name=index.Meta.index_name,
+        exclusive_start_key=behind,
+        consistent_read=True,
+        select=COUNT,
+    )
+    return int(page["Count"]), page.get("LastEvaluatedKey")

@@ -2,10 +2,10 @@
 
 from pynamodb.exceptions import DoesNotExist
 
-from jobruns.service.ports import StoredSyncState
+from jobruns.service.store_ports import StoredSyncState
 from jobruns.store import keys
 from jobruns.store.conditional import save_if
-from jobruns.store.items import SyncStateItem
+from jobruns.store.definition_items import SyncStateItem
 from jobruns.sync_state import SyncState
 
 

@@ -5,7 +5,6 @@ transaction on the same item at the same moment, which is none and is tried agai
 """
 
 import random
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,7 +51,7 @@ class Transaction:
         Waits the given seconds between tries.
     """
 
-    def __init__(self, connection: Connection, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, connection: Connection, pause: Callable[[float], None]) -> None:
         self._connection = connection
         self._pause = pause
         self._checks: list[tuple[str, Callable[[TransactWrite], None]]] = []
@@ -115,3 +114,23 @@ class Transaction:
             else:
                 return
         raise UnavailableError("the ledger is busy with other writers of the same job; try again")
+
+
+class TransactionalStore:
+    """What writes by transactions.
+
+    Parameters
+    ----------
+    connection : Connection
+        As `jobruns.store.binding.bind` gives it.
+    pause : callable
+        Waits between tries of a transaction.
+    """
+
+    def __init__(self, connection: Connection, pause: Callable[[float], None]) -> None:
+        self._connection = connection
+        self._pause = pause
+
+    def _begin(self) -> Transaction:
+        """Begin a transaction."""
+        return Transaction(self._connection, self._pause)

@@ -1,10 +1,9 @@
 """Triggers, the jobs they watch, and which ends of runs they have heard of."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
 
@@ -13,8 +12,8 @@ from jobruns.lifecycle import START_PATIENCE_SECONDS
 from jobruns.run import Run
 from jobruns.store import keys
 from jobruns.store.conditional import delete_if, save_if
-from jobruns.store.items import HeardItem, TriggerItem, WatchItem
-from jobruns.store.transaction import MAX_PARTS, RefusedError, Transaction
+from jobruns.store.definition_items import HeardItem, TriggerItem, WatchItem
+from jobruns.store.transaction import MAX_PARTS, RefusedError, TransactionalStore
 from jobruns.trigger import Trigger
 
 HEARD_DAYS = 30
@@ -23,20 +22,8 @@ HEARD_DAYS = 30
 _KEY_FIELDS = {"name", "trigger_id", "version"}
 
 
-class Triggers:
-    """Reads and writes triggers.
-
-    Parameters
-    ----------
-    connection : Connection
-        As `jobruns.store.items.bind` gives it.
-    pause : callable
-        Waits between tries of a transaction.
-    """
-
-    def __init__(self, connection: Connection, pause: Callable[[float], None]) -> None:
-        self._connection = connection
-        self._pause = pause
+class Triggers(TransactionalStore):
+    """Reads and writes triggers."""
 
     def add(self, trigger: Trigger) -> None:
         """Write a new trigger.
@@ -80,7 +67,7 @@ class Triggers:
             kind="heard",
             expires_at=int((at + timedelta(days=HEARD_DAYS)).timestamp()),
         )
-        transaction = Transaction(self._connection, self._pause)
+        transaction = self._begin()
         transaction.put("heard", heard, HeardItem.pk.does_not_exist())
         transaction.put("trigger", _item(trigger), _unchanged(trigger))
         try:
@@ -124,7 +111,7 @@ class Triggers:
         """Have a trigger hear of the runs of jobs, from this version of it on."""
         wanted = sorted(jobs)
         for start in range(0, len(wanted), MAX_PARTS):
-            transaction = Transaction(self._connection, self._pause)
+            transaction = self._begin()
             for job in wanted[start : start + MAX_PARTS]:
                 transaction.put(job, _watch(trigger, job))
             transaction.commit()

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from jobruns.retention import Retention
-from jobruns.service.ports import UnitRecord
+from jobruns.service.store_ports import UnitRecord
 from jobruns.store import keys
 from jobruns.store.conditional import save_if, update_if
-from jobruns.store.items import UnitItem
+from jobruns.store.run_part_items import UnitItem
 
 MAX_UNITS = 100_000
 
