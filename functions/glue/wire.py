@@ -8,11 +8,12 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from glue.errors import Fault, UnreadableBodyError
-from jobruns.errors import InvalidInputError
+from jobruns.errors import InvalidInputError, UnreadableJsonError
 from jobruns.signatures import SignedRequest
+from jobruns.strict_json import read_object
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 MAX_BODY_BYTES = 1024 * 1024
@@ -66,19 +67,10 @@ def read_parameters(call: Call) -> dict[str, Any]:
     body = call.request.body
     if len(body) > limit:
         raise InvalidInputError(f"the request has {len(body)} bytes; it may have {limit}")
-    if not body.strip():
-        return {}
     try:
-        value = json.loads(body.decode(), parse_constant=_refuse_constant)
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except RecursionError:
-        raise UnreadableBodyError("the body is nested too deeply") from None
-    except ValueError:
-        # Python's own words may quote the body, which may hold what nobody else is to see.
-        raise UnreadableBodyError("the body is not JSON in UTF-8") from None
-    if not isinstance(value, dict):
-        raise UnreadableBodyError("the body is JSON, but not an object")
-    return value
+        return read_object(body)
+    except UnreadableJsonError as error:
+        raise UnreadableBodyError(error.message) from None
 
 
 def write_answer(document: Mapping[str, Any], request_id: str) -> dict[str, Any]:
@@ -112,10 +104,6 @@ def _read_body(event: Mapping[str, Any]) -> bytes:
         return base64.b64decode(body, validate=True)
     except ValueError:
         raise UnreadableBodyError("the body is not base64, as the event says") from None
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
 
 
 def _answer(status: int, document: Mapping[str, Any], request_id: str, **headers: str) -> dict[str, Any]:

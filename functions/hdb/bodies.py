@@ -4,12 +4,13 @@ What is checked here comes before anybody asks who calls, as clients of the refe
 """
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from hdb.errors import BodyTooLargeError, NoOperationError, UnreadableBodyError, UnsupportedTypeError
+from jobruns.errors import UnreadableJsonError
+from jobruns.strict_json import read_json
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
 """What a function can be called with; the gateway alone would take 10 MB."""
@@ -108,18 +109,9 @@ def _read_json(body: bytes) -> Any:
     if not body:
         raise UnreadableBodyError(f"Body cannot be empty when content-type is set to '{_JSON}'")
     try:
-        document = json.loads(body.decode(), parse_constant=_refuse_constant)
-        # Half a character is text in Python and nothing that could be stored or sent back.
-        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
-    except RecursionError:
-        raise UnreadableBodyError("the JSON is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise UnreadableBodyError(f"{error.msg} in JSON at position {error.pos}") from None
-    except ValueError:
-        # Python's own words may quote the body, which may hold what nobody else is to see.
-        raise UnreadableBodyError("the body is not JSON in UTF-8") from None
-    return document
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
+        return read_json(body)
+    except UnreadableJsonError as error:
+        told = error.syntax
+        raise UnreadableBodyError(
+            f"{told.msg} in JSON at position {told.pos}" if told is not None else error.message
+        ) from None

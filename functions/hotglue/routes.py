@@ -10,12 +10,12 @@ from typing import Any
 
 from hotglue import jobs, listing, logs, reports, settings, starting, states, webhooks
 from hotglue.admission import Caller
-from hotglue.bodies import read_object
 from hotglue.names import VERSION_PREFIX, Lane, read_environment, read_flow, read_lane
 from hotglue.wire import NEXT_TOKEN, Answer, Request
 from jobruns.errors import InvalidInputError
 from jobruns.job import NAME
 from jobruns.run import Run
+from jobruns.strict_json import read_object
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from hotglue.webhooks import redirect_webhook
 from jobruns.access import Permission
 from jobruns.errors import ConcurrentRunsExceededError, InvalidInputError, JobrunsError, NotFoundError, RootTakenError
 from jobruns.ids import new_id
+from jobruns.job import Job
 from jobruns.lifecycle import DEFAULT_TIMEOUT_SECONDS
 from jobruns.run import Executor, Run, SyncStateUse
 from jobruns.service.kept_jobs import keep_job
@@ -79,14 +80,15 @@ def create_job(caller: Caller, lane: Lane, version: int, body: dict[str, Any], *
         raise InvalidInputError(f"the flow is one of version {flow.version}; POST to {path}", field="flow_id")
     request = read_job_request(body, version)
     plan = plan_job(flow, request)
-    base = _keep_job(caller, flow, lane, plan.connector_id, secret, extended_statuses=environment.extended_statuses)
+    job = _keep_job(caller, flow, lane, plan.connector_id, secret, extended_statuses=environment.extended_statuses)
     sync_type, use = _choose_sync(caller, lane, plan, request)
     singer = flow.runner == "singer"
     order = _Order(
+        job=job,
         lane=lane,
         plan=plan,
         request=request,
-        facts={**base, **_facts(plan, lane, request, sync_type), **_redirect(caller, lane, request)},
+        facts={**_facts(plan, lane, request, sync_type), **_redirect(caller, lane, request)},
         work=write_work(flow, plan, lane, org=caller.principal.org, secret=secret) if singer else None,
         catalog=flow.catalog if singer else None,
         sync_state=use,
@@ -99,6 +101,7 @@ def create_job(caller: Caller, lane: Lane, version: int, body: dict[str, Any], *
 class _Order:
     """All that is known of a job before it has an id."""
 
+    job: Job
     lane: Lane
     plan: Plan
     request: JobRequest
@@ -128,7 +131,7 @@ def _start(caller: Caller, order: _Order) -> Run:
                     caller.ports,
                     caller.principal,
                     StartRequest(
-                        job=order.lane.job_name(order.plan.connector_id),
+                        job=order.job.name,
                         door=DOOR,
                         run_id=run_id,
                         token=order.token,
@@ -141,6 +144,7 @@ def _start(caller: Caller, order: _Order) -> Run:
                         destination=order.plan.target_name,
                         extra={DOOR: own},
                     ),
+                    order.job,
                 )
                 if run.run_id != run_id:
                     _take_back(caller, request_key)
@@ -192,12 +196,12 @@ def _keep_job(
     secret: str | None,
     *,
     extended_statuses: bool,
-) -> dict[str, Any]:
-    """See to it that the ledger has the job; gives what is known of every run of it, whoever starts it."""
+) -> Job:
+    """See to it that the ledger has the job, with what is known of every run of it, whoever starts it."""
     org, singer = caller.principal.org, flow.runner == "singer"
     plan = base_plan(flow, connector_id)
     facts = _base_facts(flow, plan, lane, extended_statuses=extended_statuses)
-    keep_job(
+    return keep_job(
         caller.ports,
         caller.principal,
         door=DOOR,
@@ -211,7 +215,6 @@ def _keep_job(
         heartbeat_seconds=flow.heartbeat_seconds,
         notify_after_seconds=flow.notify_after_seconds,
     )
-    return facts
 
 
 def _base_facts(flow: Flow, plan: Plan, lane: Lane, *, extended_statuses: bool) -> dict[str, Any]:

@@ -1,18 +1,19 @@
-"""Reads the JSON bodies of requests, so strictly that what is kept of them can always be stored and sent back."""
+"""Reads the bodies of requests, which are JSON or forms, and checks their documents by models."""
 
 import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
 from email import message_from_string
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic import ValidationError
 
 from hydrolix.errors import describe_invalid
-from jobruns.errors import InvalidInputError
+from jobruns.errors import InvalidInputError, UnreadableJsonError
+from jobruns.strict_json import read_json
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_FIELDS = 20
@@ -20,6 +21,8 @@ MAX_FIELDS = 20
 
 MAX_STORED_BYTES = 320 * 1024
 """An item of the ledger holds 400 KB; this leaves room for what is kept beside a door's document."""
+
+_NO_TEXT = "JSON parse error - the body is not UTF-8"
 
 ModelT = TypeVar("ModelT")
 
@@ -32,16 +35,13 @@ def read_object(event: APIGatewayProxyEventV2) -> dict[str, Any]:
     InvalidInputError
         It is too large, no JSON, no object, or holds what JSON text in UTF-8 cannot: NaN, infinities, half characters.
     """
-    text = _read_text(event)
-    if not text.strip():
+    body = _read_bytes(event)
+    if not body.strip():
         return {}
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except RecursionError:
-        raise InvalidInputError("JSON parse error - nested too deeply") from None
-    except ValueError as error:
-        raise InvalidInputError(f"JSON parse error - {error}") from None
+        value = read_json(body)
+    except UnreadableJsonError as error:
+        raise InvalidInputError(f"JSON parse error - {error.syntax or error.message}") from None
     if not isinstance(value, dict):
         raise InvalidInputError(f"Invalid data. Expected an object, but got {type(value).__name__}.")
     return value
@@ -99,15 +99,22 @@ def check_size(what: str, document: Mapping[str, Any]) -> None:
         raise InvalidInputError(f"the {what} takes {size} bytes; it may take {MAX_STORED_BYTES}")
 
 
-def _read_text(event: APIGatewayProxyEventV2) -> str:
+def _read_bytes(event: APIGatewayProxyEventV2) -> bytes:
     body = event.body or ""
     try:
         raw = base64.b64decode(body, validate=True) if event.is_base64_encoded else body.encode()
-        if len(raw) > MAX_BODY_BYTES:
-            raise InvalidInputError(f"the body has {len(raw)} bytes; it may have {MAX_BODY_BYTES}")
-        return raw.decode()
     except (binascii.Error, UnicodeError):
-        raise InvalidInputError("JSON parse error - the body is not UTF-8") from None
+        raise InvalidInputError(_NO_TEXT) from None
+    if len(raw) > MAX_BODY_BYTES:
+        raise InvalidInputError(f"the body has {len(raw)} bytes; it may have {MAX_BODY_BYTES}")
+    return raw
+
+
+def _read_text(event: APIGatewayProxyEventV2) -> str:
+    try:
+        return _read_bytes(event).decode()
+    except UnicodeError:
+        raise InvalidInputError(_NO_TEXT) from None
 
 
 def _read_parts(content_type: str, text: str) -> dict[str, Any]:
@@ -119,7 +126,3 @@ def _read_parts(content_type: str, text: str) -> dict[str, Any]:
     if not 0 < len(parts) <= MAX_FIELDS:
         raise InvalidInputError(f"the form cannot be read: it has no parts, or more than {MAX_FIELDS}")
     return {str(part.get_param("name", header="content-disposition")): part.get_payload() for part in parts}
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from jobruns.run import RunState
-from scripts.errors import ScriptError
+from scripts.errors import RunFailedError
 from scripts.process import Cut, Ended
 
 
@@ -29,7 +29,7 @@ SUCCEEDED = Ending(state=RunState.SUCCEEDED)
 STOPPED = Ending(state=RunState.STOPPED, message="the script was stopped", error_code="ScriptStopped")
 
 
-def failed(error: ScriptError) -> Ending:
+def failed(error: RunFailedError) -> Ending:
     """Say that a script could not be run."""
     return Ending(state=RunState.FAILED, message=error.message, error_code=error.code)
 

@@ -1,7 +1,7 @@
-"""Why a script could not be run."""
+"""Why a script, or a sync, could not be done."""
 
 
-class ScriptError(Exception):
+class RunFailedError(Exception):
     """The run fails with this.
 
     Parameters

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from scripts.descendants import adopting, kill_new_children
-from scripts.errors import ScriptError
+from scripts.errors import RunFailedError
 
 MAX_LINE_BYTES = 64 * 1024
 """A longer line is passed on in pieces."""
@@ -75,7 +75,7 @@ def run_process(
 
     Raises
     ------
-    ScriptError
+    RunFailedError
         It cannot be started with these arguments.
     LeftoverProcessError
         Something it started cannot be ended.
@@ -94,7 +94,9 @@ def run_process(
             )
         except (OSError, ValueError) as error:
             # The kernel takes no argument of 128 KB, and none with a null character in it.
-            raise ScriptError(f"the script cannot be started with these arguments: {error}", "ScriptInvalid") from error
+            raise RunFailedError(
+                f"the script cannot be started with these arguments: {error}", "ScriptInvalid"
+            ) from error
         pumps = [_pump(process.stdout, on_output), _pump(process.stderr, on_error)]
         try:
             cut = _wait(process, deadline, stopped)

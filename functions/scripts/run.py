@@ -16,7 +16,7 @@ from jobruns.settings import load_settings
 from scripts.descendants import LeftoverProcessError
 from scripts.download import fetch_libraries, fetch_script
 from scripts.endings import STOPPED, Ending, failed, late, read_end
-from scripts.errors import ScriptError
+from scripts.errors import RunFailedError
 from scripts.order import RunOrder
 from scripts.output import OutputStream
 from scripts.process import Cut, run_process
@@ -112,7 +112,7 @@ def run_script(
                 seconds=min(seconds_left, seconds_here) - (time.monotonic() - began),
                 stopped=watch.stopped,
             )
-        except ScriptError as refusal:
+        except RunFailedError as refusal:
             return failed(refusal)
         if ended.cut is Cut.LATE:
             longest = seconds_here < seconds_left

@@ -49,6 +49,7 @@ class StopWatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Not waited for, as `jobruns.repetition` would: a look lasts as long as the client tries again.
         self._over.set()
 
     def _watch(self) -> None:

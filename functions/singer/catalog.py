@@ -7,7 +7,7 @@ https://github.com/singer-io/getting-started/blob/master/docs/DISCOVERY_MODE.md
 from collections.abc import Mapping
 from typing import Any
 
-from singer.errors import SyncError
+from scripts.errors import RunFailedError
 
 
 def choose_streams(catalog: Any, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -23,15 +23,15 @@ def choose_streams(catalog: Any, wanted: Mapping[str, Any] | None) -> dict[str, 
 
     Raises
     ------
-    SyncError
+    RunFailedError
         It is no catalog, or has none of the streams that are wanted.
     """
     if not isinstance(catalog, dict) or not isinstance(catalog.get("streams"), list):
-        raise SyncError("the tap did not print a catalog", "CatalogInvalid")
+        raise RunFailedError("the tap did not print a catalog", "CatalogInvalid")
     streams = [_choose(stream, wanted) for stream in catalog["streams"] if isinstance(stream, dict)]
     if wanted and not any(_root(stream)["selected"] for stream in streams):
         names = ", ".join(sorted(name for name, choice in wanted.items() if choice))
-        raise SyncError(f"the tap has none of the streams that are wanted: {names[:300]}", "StreamsMissing")
+        raise RunFailedError(f"the tap has none of the streams that are wanted: {names[:300]}", "StreamsMissing")
     return {**catalog, "streams": streams}
 
 

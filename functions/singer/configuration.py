@@ -9,9 +9,10 @@ from typing import Any
 
 from jobruns.aws.secret_store import SecretStore
 from jobruns.errors import NotFoundError, UnavailableError
+from jobruns.secret_names import HIDDEN
 from jobruns.singer import Side, SyncWork
-from jobruns_events.redaction import HIDDEN, redact
-from singer.errors import SyncError
+from jobruns_events.redaction import redact
+from scripts.errors import RunFailedError
 from singer.storage import Storage
 
 MAX_VARIABLE_NAME = 256
@@ -75,7 +76,7 @@ def load_configuration(
 
     Raises
     ------
-    SyncError
+    RunFailedError
         Something is not there, belongs to another org, or has another form.
     """
     kept = _secret(work.config_secret, org, secret_prefix) if work.config_secret else {}
@@ -88,7 +89,7 @@ def compose(work: SyncWork, kept: dict[str, Any], request: dict[str, Any]) -> Co
 
     Raises
     ------
-    SyncError
+    RunFailedError
         Something has another form than it must have.
     """
     tap, target = _object(kept, "tap"), _object(kept, "target")
@@ -128,20 +129,22 @@ def mask(text: str, secrets: tuple[str, ...]) -> str:
 
 def _secret(name: str, org: str, prefix: str) -> dict[str, Any]:
     if not name.startswith(f"{org}/"):
-        raise SyncError("the flow names a secret that is not its org's", "ConfigurationInvalid")
+        raise RunFailedError("the flow names a secret that is not its org's", "ConfigurationInvalid")
     try:
         text = SecretStore(prefix).get(name)
     except NotFoundError:
-        raise SyncError("the configuration of the flow is gone", "ConfigurationMissing") from None
+        raise RunFailedError("the configuration of the flow is gone", "ConfigurationMissing") from None
     except UnavailableError as error:
-        raise SyncError(f"the configuration of the flow cannot be read now: {error}", "SecretsUnavailable") from error
+        raise RunFailedError(
+            f"the configuration of the flow cannot be read now: {error}", "SecretsUnavailable"
+        ) from error
     return _document(text, "the configuration of the flow")
 
 
 def _request(key: str, org: str, storage: Storage, folder: Path) -> dict[str, Any]:
     path = folder / "request.json"
     if not key.startswith(f"{org}/") or not storage.fetch(key, path):
-        raise SyncError("what the caller said of the run is gone", "ConfigurationMissing")
+        raise RunFailedError("what the caller said of the run is gone", "ConfigurationMissing")
     text = path.read_text(encoding="utf-8")
     path.unlink()
     return _document(text, "what the caller said")
@@ -153,21 +156,21 @@ def _document(text: str, what: str) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise SyncError(f"{what} is no JSON object", "ConfigurationInvalid")
+        raise RunFailedError(f"{what} is no JSON object", "ConfigurationInvalid")
     return document
 
 
 def _object(document: dict[str, Any], name: str) -> dict[str, Any]:
     value = document.get(name) or {}
     if not isinstance(value, dict):
-        raise SyncError(f"{name} must be an object", "ConfigurationInvalid")
+        raise RunFailedError(f"{name} must be an object", "ConfigurationInvalid")
     return dict(value)
 
 
 def _environment(given: dict[str, Any]) -> dict[str, str]:
     for name in given:
         if not _VARIABLE.match(name) or len(name) > MAX_VARIABLE_NAME or _FORBIDDEN.match(name.upper()):
-            raise SyncError(f"{name[:100]!r} cannot be the name of a variable of a sync", "ConfigurationInvalid")
+            raise RunFailedError(f"{name[:100]!r} cannot be the name of a variable of a sync", "ConfigurationInvalid")
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from jobruns.run import RunState
-from singer.errors import SyncError
+from scripts.errors import RunFailedError
 
 
 class Phase(BaseModel):
@@ -39,7 +39,7 @@ def stopped() -> Ending:
     return Ending(state=RunState.STOPPED, message="the sync was stopped", error_code="SyncStopped")
 
 
-def failed(error: SyncError) -> Ending:
+def failed(error: RunFailedError) -> Ending:
     """Say that it went wrong."""
     return Ending(state=RunState.FAILED, message=error.message, error_code=error.code)
 

@@ -10,8 +10,9 @@ from typing import Self
 
 from aws_lambda_powertools import Logger
 
+from jobruns.repetition import Repeating
+from scripts.errors import RunFailedError
 from singer.configuration import mask
-from singer.errors import SyncError
 from singer.storage import Storage
 
 MAX_LOG_BYTES = 32 * 1024 * 1024
@@ -27,7 +28,7 @@ _LEVEL = re.compile(r"^.*?\b(?:CRITICAL|FATAL|ERROR)\b[\s:|\]-]*(?:message=)?")
 logger = Logger(child=True)
 
 
-class StepLog:
+class StepLog(Repeating):
     """The log of one step, as a context manager; leaving it puts the whole of it where it is kept.
 
     Parameters
@@ -43,24 +44,21 @@ class StepLog:
     """
 
     def __init__(self, storage: Storage, key: str, path: Path, secrets: tuple[str, ...]) -> None:
+        super().__init__("step-log", SHOW_SECONDS)
         self._storage, self._key, self._path, self._secrets = storage, key, path, secrets
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._lock = threading.Lock()
         self._size = 0
         self._shown = -1
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep_showing, name="step-log", daemon=True)
 
     def __enter__(self) -> Self:
         self._file = self._path.open("w", encoding="utf-8")
-        self._thread.start()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
         with self._lock:
             for line in self._last if self._size > MAX_LOG_BYTES else ():
                 self._file.write(line)
@@ -87,16 +85,15 @@ class StepLog:
                 return (_LEVEL.sub("", line) or line)[:MAX_REASON_CHARACTERS]
         return lines[-1][:MAX_REASON_CHARACTERS] if lines else None
 
-    def _keep_showing(self) -> None:
-        while not self._over.wait(SHOW_SECONDS):
-            with self._lock:
-                self._file.flush()
-            if self._size != self._shown:
-                self._show()
+    def _do(self) -> None:
+        with self._lock:
+            self._file.flush()
+        if self._size != self._shown:
+            self._show()
 
     def _show(self) -> None:
         self._shown = self._size
         try:
             self._storage.put(self._key, self._path)
-        except SyncError:
+        except RunFailedError:
             logger.warning("the log of a step is not kept now", exc_info=True)

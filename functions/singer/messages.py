@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from singer.errors import SyncError
+from scripts.errors import RunFailedError
 
 NOTHING = object()
 """No state was printed, which is not the same as a state that says nothing."""
@@ -43,7 +43,7 @@ class Reading:
 
         Raises
         ------
-        SyncError
+        RunFailedError
             It is no message.
         """
         message = _parse(line)
@@ -68,7 +68,7 @@ def read_messages(path: Path) -> Reading:
 
     Raises
     ------
-    SyncError
+    RunFailedError
         A line is no message; what a tap prints for people belongs to its other output.
     """
     reading = Reading()
@@ -111,13 +111,13 @@ def write_payload(payload: dict[str, Any], path: Path) -> None:
 
     Raises
     ------
-    SyncError
+    RunFailedError
         It has another form.
     """
     with path.open("w", encoding="utf-8") as file:
         for stream, rows in payload.items():
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise SyncError(
+                raise RunFailedError(
                     f"the payload must be an object of lists of records, which {stream[:100]!r} is not",
                     "PayloadInvalid",
                 )
@@ -141,5 +141,5 @@ def _parse(line: bytes) -> dict[str, Any]:
         message = None
     if not isinstance(message, dict):
         text = line[:200].decode(errors="replace").strip()
-        raise SyncError(f"the tap printed a line that is no Singer message: {text!r}", "OutputInvalid")
+        raise RunFailedError(f"the tap printed a line that is no Singer message: {text!r}", "OutputInvalid")
     return message

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobruns.singer import Connector
-from singer.errors import SyncError
+from scripts.errors import RunFailedError
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 
@@ -26,12 +26,12 @@ def folder_names(requirement: str) -> tuple[str, str]:
 
     Raises
     ------
-    SyncError
+    RunFailedError
         It names no package.
     """
     name = _NAME.match(requirement)
     if name is None:
-        raise SyncError(f"{requirement[:100]!r} does not name a package", "PackageInvalid")
+        raise RunFailedError(f"{requirement[:100]!r} does not name a package", "PackageInvalid")
     return _UNSAFE.sub("_", requirement), name[0]
 
 
@@ -40,7 +40,7 @@ def program_command(home: Path, connector: Connector, arguments: Sequence[str]) 
 
     Raises
     ------
-    SyncError
+    RunFailedError
         It is not installed, or in another version than is asked for.
     """
     folder = find_folder(home, connector.requirement)
@@ -52,7 +52,7 @@ def script_command(home: Path, package: str | None, script: Path) -> list[str]:
 
     Raises
     ------
-    SyncError
+    RunFailedError
         The package is not installed, or in another version than is asked for.
     """
     return launch_command(find_folder(home, package) if package else None, "script", str(script), ())
@@ -69,7 +69,7 @@ def find_folder(home: Path, requirement: str) -> Path:
 
     Raises
     ------
-    SyncError
+    RunFailedError
         It is not installed, or in another version than is asked for.
     """
     as_written, name = folder_names(requirement)
@@ -78,7 +78,7 @@ def find_folder(home: Path, requirement: str) -> Path:
             packages = _packages_in(folder)
             _check_version(packages, name, requirement)
             return packages
-    raise SyncError(
+    raise RunFailedError(
         f"{requirement} is not installed here: the layer with taps and targets has no folder {as_written} or {name}",
         "PackageMissing",
     )
@@ -97,7 +97,9 @@ def _check_version(folder: Path, name: str, requirement: str) -> None:
     plain = _plain(name)
     for distribution in importlib.metadata.distributions(path=[str(folder)]):
         if _plain(distribution.metadata["Name"]) == plain and distribution.version != wanted[1]:
-            raise SyncError(f"{requirement} is asked for, and {distribution.version} is installed", "PackageMissing")
+            raise RunFailedError(
+                f"{requirement} is asked for, and {distribution.version} is installed", "PackageMissing"
+            )
 
 
 def _plain(name: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from scripts.descendants import adopting, kill_new_children
-from singer.errors import SyncError
+from scripts.errors import RunFailedError
 
 MAX_LOG_LINE_BYTES = 64 * 1024
 """A longer line of what is told to people is passed on in pieces."""
@@ -112,7 +112,7 @@ def run_program(
 
     Raises
     ------
-    SyncError
+    RunFailedError
         It cannot be started.
     LeftoverProcessError
         Something it started cannot be ended.
@@ -151,7 +151,7 @@ def run_pair(
 
     Raises
     ------
-    SyncError
+    RunFailedError
         One cannot be started, or what `on_line` raised.
     LeftoverProcessError
         Something they started cannot be ended.
@@ -181,7 +181,7 @@ class _Pump:
     def __init__(
         self, tap: "subprocess.Popen[bytes]", target: "subprocess.Popen[bytes]", on_line: Callable[[bytes], None]
     ) -> None:
-        self.error: SyncError | None = None
+        self.error: RunFailedError | None = None
         self.over = self.broken = False
         self._tap, self._target, self._on_line = tap, target, on_line
         self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
@@ -201,7 +201,7 @@ class _Pump:
                     sink.flush()
         except OSError:
             self.broken = True
-        except SyncError as error:
+        except RunFailedError as error:
             self.error = error
             _signal_group(self._tap, signal.SIGTERM)
         finally:
@@ -243,7 +243,7 @@ def _running(groups: set[int]) -> Iterator[Start]:
                 process_group=0,
             )
         except (OSError, ValueError) as error:
-            raise SyncError(f"{program.command[-1][:100]} cannot be started: {error}", "ProgramInvalid") from error
+            raise RunFailedError(f"{program.command[-1][:100]} cannot be started: {error}", "ProgramInvalid") from error
         processes.append(process)
         groups.add(process.pid)
         readers.append(_read(process.stderr, program.on_error))

@@ -11,8 +11,8 @@ from aws_lambda_powertools import Logger
 
 from jobruns_events.run_metrics import PHASES_FILE
 from jobruns_events.statuses import PHASES
+from scripts.errors import RunFailedError
 from singer.endings import Phase
-from singer.errors import SyncError
 from singer.storage import Storage
 
 logger = Logger(child=True)
@@ -44,6 +44,6 @@ class Progress:
         self.phases.append(Phase(phase=phase, rank=PHASES[phase], at=datetime.now(UTC)))
         try:
             self._storage.put_text(self._key, json.dumps([phase.model_dump(mode="json") for phase in self.phases]))
-        except SyncError:
+        except RunFailedError:
             # It is said again with the next one, and with the end.
             logger.warning("the phase is not told now", exc_info=True)

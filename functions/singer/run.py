@@ -14,10 +14,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from jobruns.aws.objects import WorkObjects
 from jobruns.settings import Settings, load_settings
 from scripts.descendants import LeftoverProcessError
+from scripts.errors import RunFailedError
 from scripts.stops import StopWatch
 from singer.configuration import load_configuration
 from singer.endings import Ending, failed, late, stopped
-from singer.errors import SyncError
 from singer.order import SyncOrder
 from singer.programs import Cut
 from singer.progress import Progress
@@ -98,7 +98,7 @@ def run_sync(order: SyncOrder, settings: Settings, *, seconds_here: float) -> En
                 stopped=watch.stopped,
                 groups=usage.groups,
             ).run()
-        except SyncError as error:
+        except RunFailedError as error:
             ending = failed(error)
         except CutError as error:
             longest = seconds_here < seconds_left

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from jobruns.aws import clients
 from jobruns.aws.machine import error_code
-from singer.errors import SyncError
+from scripts.errors import RunFailedError
 
 MAX_FETCHED_BYTES = 2 << 30
 MAX_FILES = 1000
@@ -40,7 +40,7 @@ class Storage:
 
         Raises
         ------
-        SyncError
+        RunFailedError
             It cannot be read now, or there is no room for it.
         """
         try:
@@ -58,7 +58,7 @@ class Storage:
 
         Raises
         ------
-        SyncError
+        RunFailedError
             It cannot be written now.
         """
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -74,7 +74,7 @@ class Storage:
 
         Raises
         ------
-        SyncError
+        RunFailedError
             It cannot be written now.
         """
         try:
@@ -87,7 +87,7 @@ class Storage:
 
         Raises
         ------
-        SyncError
+        RunFailedError
             There are more than `MAX_FILES` or `MAX_FETCHED_BYTES`, or they cannot be read now.
         """
         paths: list[str] = []
@@ -98,7 +98,7 @@ class Storage:
                 continue
             size += length
             if len(paths) == MAX_FILES or size > MAX_FETCHED_BYTES:
-                raise SyncError(f"there is more below {prefix} than there is room for", "TooLarge")
+                raise RunFailedError(f"there is more below {prefix} than there is room for", "TooLarge")
             file = folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
             if self.fetch(prefix + path, file):
@@ -120,5 +120,5 @@ def _is_inside(path: str) -> bool:
     return bool(parts) and not path.startswith("/") and ".." not in parts
 
 
-def _unavailable(key: str, error: Exception) -> SyncError:
-    return SyncError(f"the bucket of the runs' files does not serve {key}: {error}", "FilesUnavailable")
+def _unavailable(key: str, error: Exception) -> RunFailedError:
+    return RunFailedError(f"the bucket of the runs' files does not serve {key}: {error}", "FilesUnavailable")

@@ -17,10 +17,10 @@ from jobruns.run import RunState
 from jobruns.singer import Connector
 from jobruns.sync_state import GIVEN_FILE, TAP_STATE_FILE, TARGET_STATE_FILE
 from jobruns_events.run_metrics import EXPORT_FILES, read_export, refused_records
+from scripts.errors import RunFailedError
 from singer.catalog import choose_streams
 from singer.configuration import Configuration, mask
 from singer.endings import Ending
-from singer.errors import SyncError
 from singer.landing import land_csv
 from singer.launch import NOT_INSTALLED
 from singer.logs import StepLog
@@ -90,7 +90,7 @@ class Sync:
 
         Raises
         ------
-        SyncError
+        RunFailedError
             A step failed.
         CutError
             It was made to end.
@@ -123,7 +123,7 @@ class Sync:
         try:
             catalog = json.loads(found.read_bytes())
         except ValueError:
-            raise SyncError("the tap did not print a catalog", "CatalogInvalid") from None
+            raise RunFailedError("the tap did not print a catalog", "CatalogInvalid") from None
         self._workspace.write_json("catalog.json", choose_streams(catalog, self._configuration.wanted))
         self._workspace.keep("catalog.json")
         self._progress.reach("DISCOVER_SUCCESS")
@@ -151,10 +151,10 @@ class Sync:
         made = self._workspace.path(ETL, MESSAGES)
         with self._log("etl") as log:
             if not key.startswith(f"{self._order.run.org}/"):
-                raise SyncError("the flow names a script that is not its org's", "ScriptNotFound")
+                raise RunFailedError("the flow names a script that is not its org's", "ScriptNotFound")
             script = self._workspace.path("etl.py")
             if not self._storage.fetch(key, script):
-                raise SyncError(f"there is no script {key.partition('/')[2]}", "ScriptNotFound")
+                raise RunFailedError(f"there is no script {key.partition('/')[2]}", "ScriptNotFound")
             command = script_command(self._home, self._work.script_package, script)
             program = Program(command, self._workspace.root, self._workspace.environment(), log.write)
             printed = self._workspace.path(".tmp", "etl.out")
@@ -164,7 +164,7 @@ class Sync:
                     log.write(line.rstrip("\n"))
             _require(ended, "etl", log)
             if self._work.target is not None and not made.is_file():
-                raise SyncError(f"the script left no {ETL}/{MESSAGES} for the target", "EtlFailed")
+                raise RunFailedError(f"the script left no {ETL}/{MESSAGES} for the target", "EtlFailed")
         self._workspace.keep(ETL)
         self._progress.reach("ETL_SUCCESS")
         return made
@@ -212,7 +212,7 @@ class Sync:
             self._progress.reach("EXPORT_STARTED")
             _require(Ended((target_status,)), "export", export_log)
             if ended.target_first:
-                raise SyncError("the target ended before the tap had given it everything", "ExportFailed")
+                raise RunFailedError("the target ended before the tap had given it everything", "ExportFailed")
         self._workspace.keep(EXPORT)
         return reading
 
@@ -242,7 +242,7 @@ class Sync:
         if refused:
             message += f"; {_plural(refused, 'record')} refused by the destination"
             if self._work.fail_on_refused:
-                raise SyncError(message, "RecordsRefused")
+                raise RunFailedError(message, "RecordsRefused")
         return Ending(state=RunState.SUCCEEDED, message=message)
 
     def _tap_arguments(self, tap: Connector) -> list[str]:
@@ -276,7 +276,7 @@ class Sync:
         with StepLog(self._storage, key, path, self._configuration.secrets) as log:
             try:
                 yield log
-            except SyncError as error:
+            except RunFailedError as error:
                 error.message = mask(error.message, self._configuration.secrets)
                 log.write(f"failed: {error.message}")
                 raise
@@ -295,7 +295,7 @@ def _require(ended: Ended, step: str, log: StepLog) -> None:
 
     Raises
     ------
-    SyncError
+    RunFailedError
         It did not.
     CutError
         It was made to end.
@@ -314,7 +314,7 @@ def _require(ended: Ended, step: str, log: StepLog) -> None:
         )
         told = f"{how}; its last word: {told}" if told else how
     code = "PackageMissing" if status == NOT_INSTALLED else f"{step.capitalize()}Failed"
-    raise SyncError(told or f"exited with status {status}", code)
+    raise RunFailedError(told or f"exited with status {status}", code)
 
 
 def _plural(count: int, what: str) -> str:

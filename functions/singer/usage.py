@@ -1,11 +1,11 @@
 """Measures what the programs of a sync use, by looking at their processes every now and then."""
 
 import os
-import threading
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from jobruns.repetition import Repeating
 
 LOOK_SECONDS = 0.5
 
@@ -14,7 +14,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _MEGABYTE = 1_000_000
 
 
-class Usage:
+class Usage(Repeating):
     """Looks while it is entered, as a context manager, at the processes of the groups it is told of.
 
     Attributes
@@ -24,24 +24,13 @@ class Usage:
     """
 
     def __init__(self) -> None:
+        super().__init__("usage", LOOK_SECONDS)
         self.groups: set[int] = set()
         self._looks = 0
         self._memory_sum = self._memory_max = 0.0
         self._percent_sum = self._percent_max = 0.0
         self._ticks: dict[int, int] = {}
         self._looked_at = time.monotonic()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="usage", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
 
     def figures(self) -> dict[str, Any]:
         """Give memory in megabytes and processors in percent of one; empty where nothing was seen."""
@@ -58,11 +47,7 @@ class Usage:
             },
         }
 
-    def _watch(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            self._look()
-
-    def _look(self) -> None:
+    def _do(self) -> None:
         now = time.monotonic()
         memory, ticks = 0, {}
         for pid, group, used, pages in _processes():

@@ -73,7 +73,7 @@ class Workspace:
 
         Raises
         ------
-        SyncError
+        RunFailedError
             It cannot be fetched.
         """
         given = self._configuration
@@ -106,7 +106,7 @@ class Workspace:
 
         Raises
         ------
-        SyncError
+        RunFailedError
             It cannot be written now.
         """
         place = self.root / name
@@ -120,7 +120,7 @@ class Workspace:
 
         Raises
         ------
-        SyncError
+        RunFailedError
             It cannot be written now.
         """
         if not self._snapshots_prefix:

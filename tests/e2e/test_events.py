@@ -1,12 +1,9 @@
 """Runs of four doors as receivers outside are told of them: over webhooks in every format, and by the bus."""
 
 import json
-import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -27,6 +24,7 @@ from local.runner import Runner
 from tests.e2e import glue_clients
 from tests.e2e.door import Door, rows_csv
 from tests.e2e.ledger import admin_of, wait_for
+from tests.e2e.receiver import Received, Receiver
 from tests.e2e.test_harperdb_jobs import Harper
 
 pytestmark = pytest.mark.usefixtures("telling")
@@ -35,30 +33,18 @@ FORMATS = ("hotglue", "standard", "cloudevents", "openlineage")
 DOORS = ("glue", "harperdb", "hydrolix", "postgrest")
 
 
-@dataclass(frozen=True)
-class Received:
-    """A request as it came in, and whether the run's own document said the same then."""
+class MoodyReceiver(Receiver):
+    """Takes requests by path; the first request of each is turned away, of a moody one some more."""
 
-    headers: Mapping[str, str]
-    body: bytes
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: dict[str, list[Received]] = {}
+        self.refused: dict[str, Received] = {}
+        self.came: Counter[str] = Counter()
+        self.turned: set[str] = set()
 
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass
-class Receiver:
-    """Takes what is sent to it, by path; the first request of each is turned away, of a moody one some more."""
-
-    url: str = ""
-    requests: dict[str, list[Received]] = field(default_factory=dict)
-    refused: dict[str, Received] = field(default_factory=dict)
-    came: Counter[str] = field(default_factory=Counter)
-    turned: set[str] = field(default_factory=set)
-
-    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
-        received = Received(headers, body)
+    def take(self, received: Received) -> int:
+        path, headers, _ = received
         self.came[path] += 1
         if path not in self.refused:
             self.refused[path] = received
@@ -72,25 +58,9 @@ class Receiver:
 
 
 @pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    taking = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            self.send_response(taking.take(self.path, headers, body))
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    taking.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield taking
-    server.shutdown()
-    server.server_close()
+def receiver() -> Iterator[MoodyReceiver]:
+    with MoodyReceiver() as taking:
+        yield taking
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +80,7 @@ def guest(runner: Runner, ports: Ports) -> Runner:
 
 
 @pytest.fixture(scope="module")
-def secrets(guest: Runner, receiver: Receiver) -> dict[str, str]:
+def secrets(guest: Runner, receiver: MoodyReceiver) -> dict[str, str]:
     """One endpoint for each format; what each signs with."""
     made = {}
     for form in FORMATS:
@@ -136,7 +106,7 @@ def heard(guest: Runner) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def told(guest: Runner, secrets: dict[str, str], heard: str, receiver: Receiver) -> dict[str, list[Received]]:
+def told(guest: Runner, secrets: dict[str, str], heard: str, receiver: MoodyReceiver) -> dict[str, list[Received]]:
     """What the receiver got of one run of each door, by format, once it has all of their beginnings and ends."""
     _run_glue(guest)
     _run_postgrest(guest)
@@ -251,7 +221,7 @@ def test_every_request_is_signed_and_known_by_its_id(told: dict[str, list[Receiv
 
 
 def test_what_was_turned_away_comes_again_under_the_same_id(
-    told: dict[str, list[Received]], receiver: Receiver
+    told: dict[str, list[Received]], receiver: MoodyReceiver
 ) -> None:
     assert set(receiver.refused) == {f"/{form}" for form in FORMATS}
     for path, refused in receiver.refused.items():
@@ -293,7 +263,7 @@ def test_rules_for_glue_hear_of_every_door(told: dict[str, list[Received]], gues
 
 @pytest.mark.slow
 def test_a_burst_of_runs_is_told_whole_though_the_receiver_turns_some_away(
-    guest: Runner, ports: Ports, receiver: Receiver
+    guest: Runner, ports: Ports, receiver: MoodyReceiver
 ) -> None:
     admin, runs = admin_of(guest), 300
     define_job(ports, admin, name="burst", door="test", executor=Executor.NOOP, max_concurrent_runs=1000)

@@ -4,7 +4,8 @@
 
     JobrunsError
     ├── InvalidInputError            the request itself is wrong
-    │   └── NoAttributeError         it names an attribute that the table does not have
+    │   ├── NoAttributeError         it names an attribute that the table does not have
+    │   └── UnreadableJsonError      its body is no JSON, or none that could be stored and sent back
     ├── NotAuthenticatedError        a wrong secret, a revoked key or a temporary token; or one of
     │   ├── MissingCredentialError   the request carries nothing that tells who calls
     │   ├── MalformedCredentialError what it carries cannot be read
@@ -34,6 +35,7 @@ in one table; what is not a ``JobrunsError`` is a bug of ours.
 """
 
 from collections.abc import Sequence
+from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,6 +75,22 @@ class NoAttributeError(InvalidInputError):
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no attribute {name[:300]!r}", field="attribute")
         self.name = name
+
+
+class UnreadableJsonError(InvalidInputError):
+    """The body is no JSON, or none that could be stored and sent back.
+
+    Parameters
+    ----------
+    message : str
+        Text for the caller, which quotes nothing of the body.
+    syntax : JSONDecodeError, optional
+        Where it breaks the rules of JSON, and which.
+    """
+
+    def __init__(self, message: str, syntax: JSONDecodeError | None = None) -> None:
+        super().__init__(message)
+        self.syntax = syntax
 
 
 class NotAuthenticatedError(JobrunsError):

@@ -87,7 +87,7 @@ def job_details(
         "override_target_config": redact(own.get("override_target_config")),
         "override_connector_config": redact(own.get("override_connector_config")),
         "override_selected_tables": own.get("override_selected_tables"),
-        "override_lifecycle_webhook": redact(own.get("override_lifecycle_webhook")),
+        "override_lifecycle_webhook": _redirection(own.get("override_lifecycle_webhook")),
         "streaming_job": bool(own.get("streaming_job", False)),
         "message": _message(run, metrics),
         "task_id": own.get("task_id") or run.run_id.replace("-", ""),
@@ -195,6 +195,13 @@ def _data_sizes(run: Run, files: Iterable[RunFile]) -> dict[str, float]:
 
 def _megabytes(size: int) -> float:
     return round(size / _MEGABYTE, 3)
+
+
+def _redirection(told: Any) -> Any:
+    """Give where a job is told of instead; whose secret signs it is a name, and none itself."""
+    if isinstance(told, dict) and "secret_ref" in told:
+        return {**redact(told), "secret_ref": told["secret_ref"]}
+    return redact(told)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

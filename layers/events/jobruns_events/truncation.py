@@ -42,8 +42,8 @@ _UNSENT: Final = "mapped_record"
 
 
 def thin(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a document as receivers are sent it."""
-    metrics = details["metrics"]
+    """Give a document as receivers are sent it; one that is of no run has no metrics."""
+    metrics = details.get("metrics", {})
     outcomes = metrics.get("exportDetails")
     if outcomes is None:
         return dict(details)

@@ -224,7 +224,7 @@ def test_a_start_costs_few_calls(door: Door, calls: Any) -> None:
     door.start()
     calls()
     door.start(ignore_parallel_jobs=True)
-    assert calls() == Counter(GetItem=5, TransactWriteItems=1)
+    assert calls() == Counter(GetItem=4, TransactWriteItems=1)
     job = door.start(ignore_parallel_jobs=True)
     calls()
     door.poll(job)

@@ -26,7 +26,7 @@ from jobruns.service.reports import report_run
 from jobruns.service.retries import retry_run
 from jobruns.service.settlement import dispatch_run, settle_run
 from jobruns.service.starts import StartRequest, load_arguments, start_run
-from tests.integration.conftest import Clock, RecordingMachine
+from tests.integration.doubles import Clock, RecordingMachine
 
 Calls = Callable[[], Counter[str]]
 
@@ -54,6 +54,22 @@ def test_a_start_is_one_transaction_beside_the_read_of_its_job(
     assert calls() == {"GetItem": 1, "TransactWriteItems": 1}
     assert machine.started == [run.run_id]
     assert run.state is RunState.STARTING
+
+
+def test_a_start_reads_no_job_that_it_is_given_and_takes_none_but_the_one_that_is_meant(
+    ports: Ports, admin: Principal, stranger: Principal, calls: Calls
+) -> None:
+    job = define_job(ports, admin, name="nightly", door="test", timeout_seconds=60)
+    other = define_job(ports, admin, name="hourly", door="test", timeout_seconds=120)
+    wanted = StartRequest(job="nightly", door="test")
+    calls()
+    assert start_run(ports, admin, wanted, job).timeout_seconds == 60
+    assert calls() == {"TransactWriteItems": 1}
+    run = start_run(ports, admin, wanted, other)
+    assert (run.job, run.timeout_seconds) == ("nightly", 60)
+    assert calls() == {"GetItem": 1, "TransactWriteItems": 1}
+    with pytest.raises(NotFoundError, match="'nightly'"):
+        start_run(ports, stranger, wanted, job)
 
 
 def test_what_was_started_is_read_back_at_once_everywhere(ports: Ports, admin: Principal, calls: Calls) -> None:

@@ -10,7 +10,8 @@ from jobruns.access import Principal, Role
 from jobruns.ids import derived_id
 from jobruns.run import Run, RunState, RunSummary
 from jobruns.run_order import Moment, RunOrder
-from jobruns.service.ports import Page, Ports, SummaryPage
+from jobruns.service.ports import Ports
+from jobruns.service.store_ports import Page, SummaryPage
 from pgrest.admission import Caller
 from pgrest.jobs import JOBS
 from pgrest.syntax import Comparison, Condition, Connective, Group, Operator, Quantifier, Query, Term, Truth

@@ -12,7 +12,7 @@ import pytest
 
 from jobruns.run import Run, RunState
 from jobruns.run_order import Moment, RunOrder
-from jobruns.service.ports import SummaryPage
+from jobruns.service.store_ports import SummaryPage
 from pgrest import ordering, reads
 from pgrest.accesses import OfJob, page_sizes
 from pgrest.binding import BoundQuery, Ordering, bind_query

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobruns.run import Run, RunState
-from jobruns.service.ports import Page
+from jobruns.service.store_ports import Page
 from pgrest.accesses import ByNumbers, NumberRange, OfJob, OfOrg
 from pgrest.binding import bind_query
 from pgrest.conditions import compile_conditions

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from jobruns.run import Executor, Predecessor, Run, RunState
+from jobruns.secret_names import HIDDEN
 from jobruns.settings import Settings
-from pgrest.argument_secrets import HIDDEN, hide_secrets
+from pgrest.argument_secrets import hide_secrets
 from pgrest.columns import ColumnType
 from pgrest.consoles import find_consoles
 from pgrest.run_rows import UNSHOWN, RunRow
@@ -106,6 +107,7 @@ def test_arguments_that_are_kept_elsewhere_are_not_shown() -> None:
         ({"a": "b", "n": 5, "x": None, "f": True}, None),
         ({"password": HIDDEN}, {"password": "p"}),
         ({"--db-passwd": HIDDEN, "API_KEY": HIDDEN, "x": None}, {"--db-passwd": 1, "API_KEY": "k", "x": None}),
+        ({"dsn": HIDDEN, "Bearer": HIDDEN}, {"dsn": "Server=db", "Bearer": True}),
         ({"clientSecret": HIDDEN, "secret": None}, {"clientSecret": {"value": "k"}, "secret": None}),
         ({"in": [{"auth_token": HIDDEN, "max_tokens": 5}]}, {"in": [{"auth_token": "t", "max_tokens": 5}]}),
         (
@@ -113,19 +115,14 @@ def test_arguments_that_are_kept_elsewhere_are_not_shown() -> None:
             {"url": "postgres://me:pw@db:5432/x", "other": "https://a.b/c?d=e@f"},
         ),
         (
-            {"dsn": f"Server=db;Uid=me;Pwd={HIDDEN};Database=x", "u": f"https://a/?X-Amz-Signature={HIDDEN}&b=1"},
-            {"dsn": "Server=db;Uid=me;Pwd=pw;Database=x", "u": "https://a/?X-Amz-Signature=ab12&b=1"},
+            {"db": f"Server=db;Uid=me;Pwd={HIDDEN};Database=x", "u": f"https://a/?X-Amz-Signature={HIDDEN}&b=1"},
+            {"db": "Server=db;Uid=me;Pwd=pw;Database=x", "u": "https://a/?X-Amz-Signature=ab12&b=1"},
         ),
         ({"conf": f"password = {HIDDEN} user=me"}, {"conf": "password = 'a b' user=me"}),
     ],
 )
 def test_secrets_are_hidden(shown: dict[str, Any], arguments: dict[str, Any] | None) -> None:
     assert hide_secrets(arguments or shown) == shown
-
-
-def test_hiding_takes_linear_time() -> None:
-    for text in ("a.b-" * 25_000, "://a" * 25_000, "x://" + "a:" * 50_000, "password=" * 12_000):
-        assert hide_secrets(text)
 
 
 def test_a_run_is_linked_to_its_execution_and_its_load() -> None:

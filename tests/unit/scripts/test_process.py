@@ -13,7 +13,7 @@ import pytest
 
 from jobruns.run import RunState
 from scripts.endings import Ending, read_end
-from scripts.errors import ScriptError
+from scripts.errors import RunFailedError
 from scripts.process import MAX_LINE_BYTES, Cut, Ended, run_process
 from scripts.surroundings import script_command, script_environment
 
@@ -206,10 +206,10 @@ def test_lines_are_bounded_and_whole(run: Run) -> None:
 
 
 def test_arguments_no_process_can_be_given_are_refused(run: Run) -> None:
-    with pytest.raises(ScriptError, match="arguments"):
+    with pytest.raises(RunFailedError, match="arguments"):
         run("", "--day", "x" * 200_000)
 
 
 def test_a_null_character_is_refused(run: Run) -> None:
-    with pytest.raises(ScriptError, match="arguments"):
+    with pytest.raises(RunFailedError, match="arguments"):
         run("", "--day", "a\0b")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from scripts.errors import RunFailedError
 from singer.catalog import choose_streams
-from singer.errors import SyncError
 
 
 def stream(name: str, *metadata: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -53,11 +53,11 @@ def test_what_was_discovered_is_not_changed() -> None:
 
 
 def test_a_wish_for_nothing_that_there_is_fails() -> None:
-    with pytest.raises(SyncError, match="none of the streams that are wanted: x, y"):
+    with pytest.raises(RunFailedError, match="none of the streams that are wanted: x, y"):
         choose_streams({"streams": [stream("a")]}, {"y": True, "x": True, "a": False})
 
 
 @pytest.mark.parametrize("printed", [[], None, {"streams": {}}, "x"])
 def test_what_is_no_catalog_fails(printed: Any) -> None:
-    with pytest.raises(SyncError, match="did not print a catalog"):
+    with pytest.raises(RunFailedError, match="did not print a catalog"):
         choose_streams(printed, None)

@@ -6,8 +6,8 @@ import pytest
 
 from jobruns.errors import InvalidInputError
 from jobruns.singer import Side, SyncWork, read_work
+from scripts.errors import RunFailedError
 from singer.configuration import compose, mask
-from singer.errors import SyncError
 from singer.packages import folder_names
 
 WORK = SyncWork.model_validate({"tap": {"name": "a"}, "target": {"name": "b"}})
@@ -58,13 +58,13 @@ def test_no_log_shows_secrets_and_variables() -> None:
     "name", ["1A", "A-B", "", "LD_PRELOAD", "ld_audit", "PYTHONSTARTUP", "AWS_LAMBDA_X", "A" * 300]
 )
 def test_variables_that_would_change_what_runs_are_refused(name: str) -> None:
-    with pytest.raises(SyncError, match="variable"):
+    with pytest.raises(RunFailedError, match="variable"):
         compose(WORK, {}, {"environment_variables": {name: "x"}})
 
 
 @pytest.mark.parametrize("request_", [{"override_source_config": [1]}, {"state": "x"}, {"environment_variables": [1]}])
 def test_what_must_be_an_object_is_one(request_: dict[str, Any]) -> None:
-    with pytest.raises(SyncError, match="must be an object"):
+    with pytest.raises(RunFailedError, match="must be an object"):
         compose(WORK, {}, request_)
 
 
@@ -89,5 +89,5 @@ def test_a_folder_is_named_as_the_requirement_or_as_the_package() -> None:
     assert folder_names("tap-a==1.0") == ("tap-a==1.0", "tap-a")
     assert folder_names("tap-a[s3] >=1, <2") == ("tap-a_s3_=1_2", "tap-a")
     for wrong in ("../tap", "-r x", "", "/etc"):
-        with pytest.raises(SyncError):
+        with pytest.raises(RunFailedError):
             folder_names(wrong)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from singer.errors import SyncError
+from scripts.errors import RunFailedError
 from singer.landing import land_csv
 from singer.messages import NOTHING, Reading, put_state_last, read_messages, write_payload
 
@@ -49,7 +49,7 @@ def test_empty_lines_are_let_pass(tmp_path: Path) -> None:
 
 @given(some.binary(max_size=60))
 def test_any_line_is_taken_or_refused(line: bytes) -> None:
-    with suppress(SyncError):
+    with suppress(RunFailedError):
         Reading().take(line or b"x")
 
 
@@ -79,7 +79,7 @@ def test_a_payload_becomes_messages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("payload", [{"a": {"id": 1}}, {"a": [1]}, {"a": "x"}])
 def test_a_payload_of_another_form_is_refused(payload: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(SyncError, match="object of lists of records"):
+    with pytest.raises(RunFailedError, match="object of lists of records"):
         write_payload(payload, tmp_path / "m")
 
 

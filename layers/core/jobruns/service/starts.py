@@ -29,7 +29,8 @@ from jobruns.job import MAX_CONCURRENT_RUNS, MAX_TIMEOUT_SECONDS, Job
 from jobruns.lifecycle import DEFAULT_TIMEOUT_SECONDS, WAIT_LIMIT_SECONDS, Admitted
 from jobruns.run import Executor, Predecessor, Progress, Run, RunRoot, RunState, SyncStateUse, TriggerKind
 from jobruns.service.definitions import find_job
-from jobruns.service.ports import Ports, StartToken, TokenSpentError
+from jobruns.service.ports import Ports
+from jobruns.service.store_ports import StartToken, TokenSpentError
 from jobruns.service.transitions import move, run_event
 
 MAX_INLINE_ARGUMENTS_BYTES = 4096
@@ -86,8 +87,19 @@ class StartRequest:
     changed_documents: Sequence[Document] = ()
 
 
-def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
+def start_run(ports: Ports, principal: Principal, request: StartRequest, job: Job | None = None) -> Run:
     """Start a run of a job.
+
+    Parameters
+    ----------
+    ports : Ports
+        The outside.
+    principal : Principal
+        The caller; needs START and READ.
+    request : StartRequest
+        What is wanted.
+    job : Job, optional
+        The job, where it has been read just now; read here if it is none, or another than the one that is meant.
 
     Returns
     -------
@@ -106,7 +118,9 @@ def start_run(ports: Ports, principal: Principal, request: StartRequest) -> Run:
         A document's name or id is taken, another run has its files in `root`, or `run_id` is one that no run may have.
     """
     principal.require(Permission.START)
-    job = find_job(ports, principal, request.job)
+    principal.require(Permission.READ)
+    if job is None or (job.org, job.name) != (principal.org, request.job):
+        job = find_job(ports, principal, request.job)
     run = compose_run(ports, principal, job, request, ports.clock())
     queueing = job.queueing if request.queueing is None else request.queueing
     return create_run(ports, job, run, request, queueing=queueing)
