@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from jobruns.errors import InvalidInputError
+from jobruns_events.statuses import DOOR
 
 MAX_TENANT_CHARACTERS = 128
 
@@ -123,3 +124,8 @@ def read_lane(env_id: str, flow_id: str, tenant: str) -> Lane:
         One of them can be none.
     """
     return Lane(read_environment(env_id), read_flow(flow_id), read_tenant(tenant))
+
+
+def webhook_name(env_id: str, kind: str) -> str:
+    """Name the org's endpoint that is the webhook of an environment."""
+    return f"{DOOR}/{env_id}/{kind}"

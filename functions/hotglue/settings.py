@@ -1,19 +1,35 @@
 """Use cases of environments and flows: documents of this door, made before there are jobs."""
 
 import json
+import secrets
+from contextlib import suppress
 from typing import Any
 
 from hotglue.admission import Caller
 from hotglue.bodies import check_document
+from hotglue.connections import (
+    MARKS,
+    UNTOLD,
+    find_changes,
+    find_webhook,
+    mark_configs,
+    tell_untold,
+    write_untold,
+)
 from hotglue.flow_documents import Configs, Environment, Flow, gather_configs, read_body, show_body, write_body
 from jobruns.access import Permission
 from jobruns.documents import Document
+from jobruns.endpoint import Endpoint
 from jobruns.errors import AlreadyExistsError, ConflictError, InvalidInputError, NotFoundError
 from jobruns_events.details import write_time
 
 ENVIRONMENTS = "hotglue/environments"
 FLOWS = "hotglue/flows"
 CONFIG_SECRET = "config_secret"  # noqa: S105 - name of a member
+FLOW = "flow"
+SALT = "salt"
+"""Member of the secret, beside the configs: what their marks are made with, so that no mark gives a config away."""
+
 MAX_DOCUMENT_BYTES = 320 * 1024
 """An item of the ledger has 400 KB at most."""
 MAX_CONFIG_BYTES = 60_000
@@ -65,7 +81,8 @@ def put_environment(caller: Caller, env_id: str, body: dict[str, Any]) -> tuple[
             field="env_id",
         )
     environment = check_document(Environment.model_validate, body)
-    document, new = _put(caller, ENVIRONMENTS, env_id, environment.model_dump(exclude_none=True))
+    before = caller.ports.documents.get(caller.principal.org, ENVIRONMENTS, env_id)
+    document, new = _put(caller, ENVIRONMENTS, env_id, environment.model_dump(exclude_none=True), before)
     return _show(document, environment.model_dump(), "env_id"), new
 
 
@@ -98,14 +115,14 @@ def find_flow(caller: Caller, env_id: str, flow_id: str) -> tuple[Flow, str | No
         The environment has none of this id.
     """
     body = _find_flow(caller, env_id, flow_id).body
-    return read_body(body["flow"]), body.get(CONFIG_SECRET)
+    return read_body(body[FLOW]), body.get(CONFIG_SECRET)
 
 
 def list_flows(caller: Caller, env_id: str) -> list[dict[str, Any]]:
     """Read the flows of an environment by id."""
     _find_environment(caller, env_id)
     found = caller.ports.documents.page(caller.principal.org, _flows_of(env_id), limit=MAX_LISTED)
-    return [_show_flow(document) for document in found]
+    return [_show_flow(document) for document in found if FLOW in document.body]
 
 
 def show_flow(caller: Caller, env_id: str, flow_id: str) -> dict[str, Any]:
@@ -115,6 +132,8 @@ def show_flow(caller: Caller, env_id: str, flow_id: str) -> dict[str, Any]:
 
 def put_flow(caller: Caller, env_id: str, flow_id: str, body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """Make a flow, or say anew how it is. Jobs that have been started go on as they were.
+
+    What this changes of what the flow is linked to is told by the environment's webhook.
 
     Returns
     -------
@@ -127,31 +146,67 @@ def put_flow(caller: Caller, env_id: str, flow_id: str, body: dict[str, Any]) ->
         The document is wrong.
     NotFoundError
         There is no such environment.
+    ConflictError
+        Somebody else changes the flow at the same time.
+    UnavailableError
+        The flow is perhaps as it was said, but that could not be told. Who says it again has it told.
     """
     caller.principal.require(Permission.DEFINE)
     _find_environment(caller, env_id)
     flow = check_document(Flow.model_validate, body)
-    before = caller.ports.documents.get(caller.principal.org, _flows_of(env_id), flow_id)
+    before = _settle(caller, env_id, caller.ports.documents.get(caller.principal.org, _flows_of(env_id), flow_id))
     secret = before.body.get(CONFIG_SECRET) if before else None
     kept: Configs = json.loads(caller.flow_secrets.get(secret)) if secret else {}
+    known = kept.pop(SALT, None)
+    salt = known or secrets.token_hex(16)
     configs = gather_configs(flow, kept)
-    text = json.dumps(configs)
+    text = json.dumps({**configs, SALT: salt})
     if len(text) > MAX_CONFIG_BYTES:
         raise InvalidInputError(f"the configs of a flow have {MAX_CONFIG_BYTES} bytes at most", field="config")
     name = f"{caller.principal.org}/{env_id}/{flow_id}" if configs else None
-    if name is not None and configs != kept:
+    if name is not None and (configs != kept or known is None):
         caller.flow_secrets.put(name, text)
-    whole = {"flow": write_body(flow, configs), **({CONFIG_SECRET: name} if name else {})}
-    document, new = _put(caller, _flows_of(env_id), flow_id, whole)
+    whole: dict[str, Any] = {FLOW: write_body(flow, configs)}
+    if name is not None:
+        whole |= {CONFIG_SECRET: name, MARKS: mark_configs(flow, configs, salt)}
+    changes = find_changes(before.body if before else None, whole)
+    webhook = find_webhook(caller, env_id) if changes else None
+    untold = write_untold(caller, changes) if webhook else {}
+    document, new = _put(caller, _flows_of(env_id), flow_id, whole, before, beside=untold)
     if secret and not name:
         caller.flow_secrets.remove(secret)
+    if webhook is not None:
+        tell_untold(caller, env_id, document, webhook)
+        document = _forget_told(caller, document)
     return _show_flow(document), new
 
 
 def delete_flow(caller: Caller, env_id: str, flow_id: str) -> None:
-    """Delete a flow with its configs; its jobs stay in the ledger."""
+    """Delete a flow with its configs; its jobs stay in the ledger. What it was linked to is told.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such flow.
+    ConflictError
+        Somebody else changes the flow at the same time.
+    UnavailableError
+        The flow is perhaps gone, but that could not be told. Who deletes it again has it told.
+    """
     caller.principal.require(Permission.DEFINE)
-    document = _find_flow(caller, env_id, flow_id)
+    found = caller.ports.documents.get(caller.principal.org, _flows_of(env_id), flow_id)
+    document = _settle(caller, env_id, found)
+    if found is not None and document is None:
+        return
+    document = _require_flow(caller, env_id, flow_id, document)
+    changes = find_changes(document.body, None)
+    webhook = find_webhook(caller, env_id) if changes else None
+    if webhook is not None:
+        kept = {name: document.body[name] for name in (CONFIG_SECRET,) if name in document.body}
+        gone = document.amended(caller.ports.clock(), body={**kept, **write_untold(caller, changes)})
+        caller.ports.documents.change(gone, was=document)
+        _end_deletion(caller, env_id, gone, webhook)
+        return
     caller.ports.documents.remove(document)
     if secret := document.body.get(CONFIG_SECRET):
         caller.flow_secrets.remove(secret)
@@ -173,7 +228,11 @@ def _find_environment(caller: Caller, env_id: str) -> Document:
 def _find_flow(caller: Caller, env_id: str, flow_id: str) -> Document:
     caller.principal.require(Permission.READ)
     document = caller.ports.documents.get(caller.principal.org, _flows_of(env_id), flow_id)
-    if document is None:
+    return _require_flow(caller, env_id, flow_id, document)
+
+
+def _require_flow(caller: Caller, env_id: str, flow_id: str, document: Document | None) -> Document:
+    if document is None or FLOW not in document.body:
         _find_environment(caller, env_id)
         raise NotFoundError(
             f"there is no flow {flow_id!r}; an admin makes it with PUT /hotglue/{env_id}/settings/flows/{flow_id}",
@@ -182,14 +241,51 @@ def _find_flow(caller: Caller, env_id: str, flow_id: str) -> Document:
     return document
 
 
-def _put(caller: Caller, collection: str, document_id: str, body: dict[str, Any]) -> tuple[Document, bool]:
+def _settle(caller: Caller, env_id: str, document: Document | None) -> Document | None:
+    """Do what a request before left undone: tell what is untold, and delete what is no flow any more."""
+    if document is None or UNTOLD not in document.body:
+        return document
+    webhook = find_webhook(caller, env_id)
+    if FLOW not in document.body:
+        _end_deletion(caller, env_id, document, webhook)
+        return None
+    tell_untold(caller, env_id, document, webhook)
+    return document
+
+
+def _end_deletion(caller: Caller, env_id: str, gone: Document, webhook: Endpoint | None) -> None:
+    if secret := gone.body.get(CONFIG_SECRET):
+        caller.flow_secrets.remove(secret)
+    tell_untold(caller, env_id, gone, webhook)
+    # Whoever made a flow of this name since has ended this first.
+    with suppress(ConflictError):
+        caller.ports.documents.remove(gone, unchanged=True)
+
+
+def _forget_told(caller: Caller, document: Document) -> Document:
+    body = {name: value for name, value in document.body.items() if name != UNTOLD}
+    told = document.amended(document.modified_at, body=body)
+    # Whoever changed the flow since has told this too, by the same ids.
+    with suppress(ConflictError):
+        caller.ports.documents.change(told, was=document)
+    return told
+
+
+def _put(
+    caller: Caller,
+    collection: str,
+    document_id: str,
+    body: dict[str, Any],
+    before: Document | None,
+    *,
+    beside: dict[str, Any] | None = None,
+) -> tuple[Document, bool]:
     size = len(json.dumps(body))
     if size > MAX_DOCUMENT_BYTES:
         raise InvalidInputError(f"the settings have {size} bytes; they may have {MAX_DOCUMENT_BYTES}")
-    org, now = caller.principal.org, caller.ports.clock()
-    before = caller.ports.documents.get(org, collection, document_id)
+    org, now, whole = caller.principal.org, caller.ports.clock(), {**body, **(beside or {})}
     if before is not None:
-        after = before.amended(now, body=body)
+        after = before.amended(now, body=whole)
         caller.ports.documents.change(after, was=before)
         return after, False
     made = Document(
@@ -197,7 +293,7 @@ def _put(caller: Caller, collection: str, document_id: str, body: dict[str, Any]
         collection=collection,
         document_id=document_id,
         name=document_id,
-        body=body,
+        body=whole,
         created_at=now,
         modified_at=now,
     )
@@ -213,7 +309,7 @@ def _flows_of(env_id: str) -> str:
 
 
 def _show_flow(document: Document) -> dict[str, Any]:
-    shown = _show(document, show_body(document.body["flow"]), "flow_id")
+    shown = _show(document, show_body(document.body[FLOW]), "flow_id")
     return {"env_id": document.collection.removeprefix(f"{FLOWS}/"), **shown}
 
 

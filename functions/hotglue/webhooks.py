@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from hotglue.admission import DOOR, Caller
+from hotglue.admission import Caller
 from hotglue.bodies import check_document
 from hotglue.job_requests import WebhookOverride
+from hotglue.names import webhook_name
 from hotglue.settings import find_environment
 from jobruns.delivery import Delivery
 from jobruns.endpoint import Endpoint, Selection, Topic
@@ -31,25 +32,23 @@ from jobruns.service.replays import (
     ping_endpoint,
     replay_delivery,
 )
+from jobruns_events.connections import CONNECTION, CONNECTION_STATUSES
 from jobruns_events.details import write_time
 from jobruns_events.statuses import DISCOVER_SUCCESS, STATUSES
 
 LIFECYCLE = "job_lifecycle"
-KINDS = (LIFECYCLE, "discover", "connection")
+KINDS = (LIFECYCLE, "discover", CONNECTION)
 DEFAULT_COUNT = 20
 
 Format = Literal["hotglue", "standard", "cloudevents", "openlineage"]
 DEFAULT_FORMAT: Format = "hotglue"
+OF_RUNS: Format = "openlineage"
+
+_JOB_STATUSES = frozenset({*STATUSES, DISCOVER_SUCCESS})
 
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
-
-
-def _status(text: str) -> str:
-    if text not in {*STATUSES, DISCOVER_SUCCESS}:
-        raise ValueError("is no status of a job")
-    return text
 
 
 class Webhook(BaseModel):
@@ -60,7 +59,7 @@ class Webhook(BaseModel):
     url: str = Field(min_length=1, max_length=2048)
     secret: str | None = Field(default=None, repr=False)
     format: Format = DEFAULT_FORMAT
-    statuses: tuple[Annotated[str, BeforeValidator(_status)], ...] = Field(default=(), max_length=50)
+    statuses: tuple[str, ...] = Field(default=(), max_length=50)
     only: Annotated[tuple[Topic, ...], BeforeValidator(_listed)] = ()
     quiet_seconds: int = Field(default=0, ge=0)
 
@@ -68,7 +67,7 @@ class Webhook(BaseModel):
 def list_webhooks(caller: Caller, env_id: str) -> list[dict[str, Any]]:
     """Read the webhooks of an environment."""
     find_environment(caller, env_id)
-    names = {_name(env_id, kind): kind for kind in KINDS}
+    names = {webhook_name(env_id, kind): kind for kind in KINDS}
     found = list_endpoints(caller.event_ports, caller.principal)
     return [_show(names[endpoint.name], endpoint) for endpoint in found if endpoint.name in names]
 
@@ -93,12 +92,12 @@ def put_webhook(caller: Caller, env_id: str, kind: str, body: dict[str, Any]) ->
         Something of it is wrong, or its URL may not be called.
     """
     find_environment(caller, env_id)
-    webhook = check_document(Webhook.model_validate, body)
+    webhook = _check(_kind(kind), check_document(Webhook.model_validate, body))
     wish = EndpointWish(
         url=webhook.url,
         format=webhook.format,
         selection=Selection(
-            kinds=frozenset({_kind(kind)}),
+            kinds=frozenset({kind}),
             statuses=frozenset(webhook.statuses),
             only=frozenset(webhook.only),
             quiet_seconds=webhook.quiet_seconds,
@@ -107,7 +106,7 @@ def put_webhook(caller: Caller, env_id: str, kind: str, body: dict[str, Any]) ->
         stands_back=kind == LIFECYCLE,
     )
     endpoint, told = put_endpoint(
-        caller.event_ports, caller.principal, _name(env_id, kind), wish, secret=webhook.secret or None
+        caller.event_ports, caller.principal, webhook_name(env_id, kind), wish, secret=webhook.secret or None
     )
     return {**_show(kind, endpoint), **({} if told is None else {"signing_secret": told})}
 
@@ -116,7 +115,7 @@ def remove_webhook(caller: Caller, env_id: str, kind: str) -> None:
     """Remove a webhook; what waits for it is not sent."""
     find_environment(caller, env_id)
     try:
-        remove_endpoint(caller.event_ports, caller.principal, _name(env_id, _kind(kind)))
+        remove_endpoint(caller.event_ports, caller.principal, webhook_name(env_id, _kind(kind)))
     except NotFoundError:
         raise _none(env_id, kind) from None
 
@@ -172,7 +171,7 @@ def redirect_webhook(caller: Caller, env_id: str, webhook: WebhookOverride) -> s
     InvalidInputError
         The URL may not be called, or there is no such endpoint.
     """
-    own = _name(env_id, LIFECYCLE)
+    own = webhook_name(env_id, LIFECYCLE)
     for signer in (webhook.secret_ref,) if webhook.secret_ref else (own, None):
         try:
             found = redirect_to(caller.event_ports, caller.principal, webhook.url, DEFAULT_FORMAT, signs_as=signer)
@@ -193,9 +192,32 @@ def redirect_webhook(caller: Caller, env_id: str, webhook: WebhookOverride) -> s
 def _find(caller: Caller, env_id: str, kind: str) -> Endpoint:
     find_environment(caller, env_id)
     try:
-        return find_endpoint(caller.event_ports, caller.principal, _name(env_id, _kind(kind)))
+        return find_endpoint(caller.event_ports, caller.principal, webhook_name(env_id, _kind(kind)))
     except NotFoundError:
         raise _none(env_id, kind) from None
+
+
+def _check(kind: str, webhook: Webhook) -> Webhook:
+    """Let a webhook pass of which something can be told.
+
+    Raises
+    ------
+    InvalidInputError
+        It asks for what is not told of its kind.
+    """
+    known = frozenset(CONNECTION_STATUSES) if kind == CONNECTION else _JOB_STATUSES
+    strange = [status for status in webhook.statuses if status not in known]
+    if strange:
+        whose = f"one of {', '.join(CONNECTION_STATUSES)}" if kind == CONNECTION else "a status of a job"
+        raise InvalidInputError(f"statuses: {strange[0][:100]!r} is not {whose}", field="statuses")
+    if kind != CONNECTION:
+        return webhook
+    if webhook.format == OF_RUNS:
+        raise InvalidInputError("format: OpenLineage tells of runs, and has no word for a connection", field="format")
+    for name in ("only", "quiet_seconds"):
+        if getattr(webhook, name):
+            raise InvalidInputError(f"{name}: is about jobs, and the webhook {kind!r} tells of none", field=name)
+    return webhook
 
 
 def _kind(kind: str) -> str:
@@ -206,10 +228,6 @@ def _kind(kind: str) -> str:
 
 def _none(env_id: str, kind: str) -> NotFoundError:
     return NotFoundError(f"the environment {env_id!r} has no webhook {kind!r}; set it with PUT", field="kind")
-
-
-def _name(env_id: str, kind: str) -> str:
-    return f"{DOOR}/{env_id}/{kind}"
 
 
 def _show(kind: str, endpoint: Endpoint) -> dict[str, Any]:

@@ -3,20 +3,19 @@
 import hashlib
 import hmac
 import json
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from standardwebhooks import Webhook
 
 from local.runner import Runner
 from tests.e2e.ledger import wait_for
+from tests.e2e.receiver import Receiver
 
 pytestmark = pytest.mark.usefixtures("telling")
 
@@ -73,12 +72,8 @@ class Hotglue:
         return told
 
 
-@dataclass
-class Receiver:
+class JobReceiver(Receiver):
     """Takes webhooks, by path."""
-
-    url: str = ""
-    taken: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
 
     def of(self, path: str, job: dict[str, Any]) -> list[tuple[int, Mapping[str, str], bytes]]:
         """Give what was told of a job at a path, in the order of the sequence it is told with."""
@@ -98,29 +93,13 @@ class Receiver:
 
 
 @pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    taking = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            taking.taken.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    taking.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield taking
-    server.shutdown()
-    server.server_close()
+def receiver() -> Iterator[JobReceiver]:
+    with JobReceiver() as taking:
+        yield taking
 
 
 @pytest.fixture(scope="module")
-def door(runner: Runner, receiver: Receiver) -> Hotglue:
+def door(runner: Runner, receiver: JobReceiver) -> Hotglue:
     """An environment of this module's own, with a flow and a webhook."""
     made = Hotglue(runner, "e2e.acorn.example").settle_in()
     webhook = {"url": f"{receiver.url}/lifecycle", "secret": SECRET}
@@ -128,7 +107,9 @@ def door(runner: Runner, receiver: Receiver) -> Hotglue:
     return made
 
 
-def test_every_step_of_a_job_is_told_polled_and_written_down(runner: Runner, door: Hotglue, receiver: Receiver) -> None:
+def test_every_step_of_a_job_is_told_polled_and_written_down(
+    runner: Runner, door: Hotglue, receiver: JobReceiver
+) -> None:
     job = door.do("POST", door.jobs, {"state": {"Invoice": [{"id": 1}]}})
     assert (job["status"], job["sync_type"], job["env_id"]) == ("JOB_CREATED", "full_sync", door.env_id)
     seen = [door.report(job, step, metrics={"recordCount": {"Invoice": 41}})["status"] for step in STEPS]
@@ -154,7 +135,7 @@ def test_every_step_of_a_job_is_told_polled_and_written_down(runner: Runner, doo
     assert {one["state"] for one in deliveries} == {"DELIVERED"}
 
 
-def test_a_job_waits_for_the_one_before_and_may_be_stopped(door: Hotglue, receiver: Receiver) -> None:
+def test_a_job_waits_for_the_one_before_and_may_be_stopped(door: Hotglue, receiver: JobReceiver) -> None:
     lane = door.at("cust-882")
     first = lane.do("POST", lane.jobs, {})
     status, document, _ = lane.send("POST", lane.jobs, {})
@@ -174,7 +155,7 @@ def test_a_job_waits_for_the_one_before_and_may_be_stopped(door: Hotglue, receiv
     assert [job["s3_root"] for job in listed] == [second["s3_root"], first["s3_root"]]
 
 
-def test_one_job_is_told_elsewhere(door: Hotglue, receiver: Receiver) -> None:
+def test_one_job_is_told_elsewhere(door: Hotglue, receiver: JobReceiver) -> None:
     lane = door.at("cust-883")
     job = lane.do("POST", lane.jobs, {"override_lifecycle_webhook": f"{receiver.url}/elsewhere"})
     lane.report(job, "JOB_COMPLETED")
@@ -183,6 +164,37 @@ def test_one_job_is_told_elsewhere(door: Hotglue, receiver: Receiver) -> None:
     _, headers, body = told[-1]
     assert headers["x-hub-signature"] == hmac.new(SECRET.encode(), body, hashlib.sha1).hexdigest()
     assert receiver.of("/lifecycle", job) == []
+
+
+def test_what_a_flow_is_linked_to_is_told_when_it_changes(runner: Runner, receiver: JobReceiver) -> None:
+    door = Hotglue(runner, "links.acorn.example")
+    door.do("PUT", f"/{door.env_id}/settings", {})
+    webhook = f"/{door.env_id}/settings/webhooks/connection"
+    secret = door.do("PUT", webhook, {"url": f"{receiver.url}/connections"})["signing_secret"]
+    flow = f"/{door.env_id}/settings/flows/{door.flow_id}"
+    for document in (FLOW, FLOW, {**FLOW, "tap": {"name": "ledgerly", "config": {"api_key": "k-1"}}}):
+        door.do("PUT", flow, document)
+    door.do("DELETE", flow)
+    expected = ["SOURCE_CREATED", "SOURCE_OVERWRITTEN", "SOURCE_REMOVED", "TARGET_CREATED", "TARGET_REMOVED"]
+
+    def heard() -> list[tuple[Mapping[str, str], bytes]]:
+        return [(headers, body) for path, headers, body in list(receiver.taken) if path == "/connections"]
+
+    wait_for(lambda: len(heard()) >= len(expected), 30)
+    told = [Webhook(secret).verify(body, dict(headers)) for headers, body in heard()]
+    assert sorted(one["status"] for one in told) == expected
+    assert {(one["env_id"], one["flow_id"], one["tenant"]) for one in told} == {(door.env_id, door.flow_id, None)}
+    assert "k-1" not in str(told)
+    deliveries = door.do("GET", f"{webhook}/deliveries")
+    assert sorted(one["status"] for one in deliveries) == expected
+
+    def delivered() -> bool:
+        return {one["state"] for one in door.do("GET", f"{webhook}/deliveries")} == {"DELIVERED"}
+
+    wait_for(delivered, 30)
+    prefix = f"{runner.env['JOBRUNS_ORG']}/{door.env_id}/connections/"
+    kept = runner.client("s3").list_objects_v2(Bucket=runner.env["RUNS_BUCKET"], Prefix=prefix)["Contents"]
+    assert len(kept) == len(expected)
 
 
 def test_creations_at_once_have_roots_of_their_own(runner: Runner) -> None:

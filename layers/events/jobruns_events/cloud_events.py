@@ -35,9 +35,20 @@ from jobruns_events.details import environment_of, flow_of, job_details, write_t
 from jobruns_events.statuses import DISCOVER_SUCCESS, DOOR, own_facts, phase_of
 from jobruns_events.truncation import cut, thin
 
-__all__ = ["TYPE_PREFIX", "cloud_event", "document_key", "event_word", "for_bus", "ping_event"]
+__all__ = [
+    "NAMESPACE",
+    "TYPE_PREFIX",
+    "TYPE_SUFFIX",
+    "cloud_event",
+    "document_key",
+    "event_word",
+    "for_bus",
+    "ping_event",
+    "short_type",
+]
 
-TYPE_PREFIX: Final = "io.jobruns.jobrun."
+NAMESPACE: Final = "io.jobruns."
+TYPE_PREFIX: Final = f"{NAMESPACE}jobrun."
 TYPE_SUFFIX: Final = ".v1"
 
 _ENDS: Final[Mapping[RunState, str]] = {
@@ -127,6 +138,11 @@ def for_bus(event: Mapping[str, Any]) -> dict[str, Any]:
 def event_word(event: Mapping[str, Any]) -> str:
     """Give what happened in a word, without what is around it in the event's type."""
     return str(event["type"]).removeprefix(TYPE_PREFIX).removesuffix(TYPE_SUFFIX)
+
+
+def short_type(event: Mapping[str, Any]) -> str:
+    """Give the type of any event of ours as those receivers read it who know whom they hear."""
+    return str(event["type"]).removeprefix(NAMESPACE).removesuffix(TYPE_SUFFIX)
 
 
 def ping_event(ping_id: str, at: datetime, *, org: str, environment: str | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What happened to a run as it is sent to a receiver, in the format that it wants."""
+"""What happened to a run, or to what a flow is linked to, as it is sent to a receiver, in the format that it wants."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,7 +60,8 @@ def compose_messages(event: Mapping[str, Any], form: str) -> tuple[Message, ...]
     Parameters
     ----------
     event : mapping
-        As `jobruns_events.cloud_events.cloud_event` made it and as it is kept, with all of its data.
+        As `jobruns_events.cloud_events.cloud_event` or `jobruns_events.connections.connection_event` made it and as
+        it is kept, with all of its data.
     form : str
         The format's name.
 
@@ -124,7 +125,8 @@ FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[Message, ...]]]]
 
 def _without_state(event: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what a caller had the run write: only receivers of hotglue's own format ask for it."""
-    return {**thin(event["data"]), "state": {}}
+    details = thin(event["data"])
+    return {**details, "state": {}} if "state" in details else details
 
 
 def _message(event: Mapping[str, Any], body: Any, *, content_type: str = _JSON, part: int = 0) -> Message:

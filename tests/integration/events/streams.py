@@ -8,22 +8,22 @@ import boto3
 
 from jobruns.run import Run
 from jobruns.store.run_items import write_run
-from tests.integration.conftest import TABLE, _describe_table, _ledger_client
+from tests.integration.ledger_table import TABLE, describe_table, ledger_client
 
 _numbers = count(1)
 
 
 def make_streaming_table() -> Callable[[], list[dict[str, Any]]]:
     """Create the ledger's table with its stream, and give what reads all that the stream has by then."""
-    described = _describe_table()
+    described = describe_table()
     wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes")
-    _ledger_client().create_table(
+    ledger_client().create_table(
         TableName=TABLE,
         **{key: described[key] for key in wanted},
         StreamSpecification=described["StreamSpecification"] | {"StreamEnabled": True},
     )
     streams: Any = boto3.client("dynamodbstreams")
-    arn = _ledger_client().describe_table(TableName=TABLE)["Table"]["LatestStreamArn"]
+    arn = ledger_client().describe_table(TableName=TABLE)["Table"]["LatestStreamArn"]
 
     def read() -> list[dict[str, Any]]:
         (shard,) = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]

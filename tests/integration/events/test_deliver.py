@@ -17,7 +17,6 @@ from jobruns.service.replays import (
     replay_delivery,
     replay_missed,
 )
-from tests.integration.conftest import Kill, KilledError
 from tests.integration.events.post_office import (
     ADMIN,
     BEGIN,
@@ -28,6 +27,7 @@ from tests.integration.events.post_office import (
     down_until,
     succeeded,
 )
+from tests.integration.kills import Kill, KilledError
 
 URL = "https://pager.example"
 STATUSES = ["JOB_CREATED", "SYNC_STARTED", "SYNC_SUCCESS", "EXPORT_STARTED", "JOB_COMPLETED"]

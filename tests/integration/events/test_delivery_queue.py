@@ -24,7 +24,7 @@ from jobruns.service.event_ports import DeliveryMessage
 from jobruns.service.replays import list_deliveries
 from jobruns.store import Store
 from jobruns_events.cloud_events import for_bus
-from tests.integration.conftest import LambdaTime
+from tests.integration.doubles import LambdaTime
 from tests.integration.events.post_office import ADMIN, PostOffice, succeeded
 
 GROUP = "stack-deliveries"

@@ -28,9 +28,10 @@ from jobruns.store import Store
 from jobruns_events.messages import FORMATS, compose_messages, formats
 from jobruns_events.statuses import PHASES
 from tests.contract.hotglue.openlineage import read_event
-from tests.integration.conftest import TABLE, Clock
+from tests.integration.doubles import Clock
 from tests.integration.events.buses import RecordingBus
 from tests.integration.events.streams import make_streaming_table
+from tests.integration.ledger_table import TABLE
 from tests.unit.events.histories import OWN
 
 Read = Callable[[], list[dict[str, Any]]]

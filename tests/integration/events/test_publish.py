@@ -19,7 +19,7 @@ from jobruns.lifecycle import Amended, Begun, Delayed, Event, Failed, Succeeded
 from jobruns.run import Run, RunRoot, RunState
 from jobruns.run_file import files_prefix
 from jobruns.service.ports import Ports
-from tests.integration.conftest import LambdaTime
+from tests.integration.doubles import LambdaTime
 from tests.integration.events.buses import RecordingBus
 from tests.integration.events.streams import record, records
 from tests.integration.run_objects import MemoryRunObjects

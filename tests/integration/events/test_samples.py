@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,10 +21,10 @@ from jobruns.service.definitions import define_job
 from jobruns.service.endpoint_records import write_endpoint
 from jobruns.service.ports import Ports
 from jobruns.service.starts import StartRequest, start_run
-from tests.integration.conftest import ROOT, LambdaTime
+from tests.integration.doubles import LambdaTime
 from tests.unit.core.runs import NOW
 
-SAMPLES = ROOT / "events" / "events"
+SAMPLES = Path(__file__).parents[3] / "events" / "events"
 BUCKET = "jobruns-dev-runs"
 ENDPOINT = "01a1fba8-d3d3-7000-8000-0000000000e1"
 PREFIX = "acme/stage.acorn.example/cust-881/flows/Kp3vWm-aQ/jobs/2026/11/4/21/12/q7Zt_9/"

@@ -24,9 +24,10 @@ from jobruns.service.ports import Ports
 from jobruns.service.settlement import dispatch_run
 from jobruns.settings import load_settings
 from jobruns.store import Store
-from tests.integration.conftest import TABLE, Clock, RecordingMachine, make_ledger_table, make_ports
+from tests.integration.doubles import Clock, RecordingMachine, make_ports
 from tests.integration.events.post_office import MemorySecrets, PostOffice
 from tests.integration.gateway import Context, make_event
+from tests.integration.ledger_table import TABLE, make_ledger_table
 
 MASTER = "a master secret of the tests"
 ENV = "stage.acorn.example"

@@ -35,6 +35,7 @@ PATHS = (
     "ENV/settings/webhooks/job_lifecycle/deliveries",
     "ENV/settings/webhooks/job_lifecycle/deliveries/ID",
     "ENV/settings/webhooks/job_lifecycle/deliveries/ID/replay",
+    "ENV/settings/webhooks/connection",
     "ENV/settings/webhooks/ID",
 )
 PARAMETERS = (
@@ -62,6 +63,8 @@ MEMBERS = (
     "metrics",
     "error",
     "name",
+    "connectors",
+    "statuses",
 )
 VALUES = st.none() | st.booleans() | st.integers() | TEXT | st.just({"a": []}) | st.just(["a"])
 

@@ -1,5 +1,6 @@
 """Environments, flows and webhooks, as they are set and shown."""
 
+import json
 from typing import Any
 
 import pytest
@@ -49,7 +50,8 @@ def test_a_flow_without_configs_has_no_secret(door: Door) -> None:
     assert len(door.cloud.secrets.held) >= 1
     door.do("PUT", path, {"tap": {"name": "ledgerly", "config": {}}})
     name = f"{door.principal.org}/{door.env_id}/{door.flow_id}"
-    assert door.cloud.secrets.held[name] == '{"tap": {}}'
+    kept = json.loads(door.cloud.secrets.held[name])
+    assert (kept["tap"], kept.keys()) == ({}, {"tap", "salt"})
     door.do("PUT", path, {"target": {"name": "depot"}})
     assert name not in door.cloud.secrets.held
 
@@ -120,3 +122,24 @@ def test_what_was_sent_is_listed_and_sent_again(door: Door) -> None:
 def test_a_webhook_that_cannot_be_is_refused(door: Door, wish: dict[str, Any]) -> None:
     answer = door.send("PUT", f"/{door.env_id}/settings/webhooks/job_lifecycle", wish)
     assert (answer.status, answer.kind) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("kind", "wish", "field", "told"),
+    [
+        ("connection", {"format": "openlineage"}, "format", "has no word for a connection"),
+        ("connection", {"statuses": ["JOB_COMPLETED"]}, "statuses", "SOURCE_CREATED"),
+        ("connection", {"only": "failures"}, "only", "tells of none"),
+        ("connection", {"quiet_seconds": 60}, "quiet_seconds", "tells of none"),
+        ("job_lifecycle", {"statuses": ["SOURCE_CREATED"]}, "statuses", "a status of a job"),
+        ("discover", {"statuses": ["JOB_COMPLETED", "TARGET_REMOVED"]}, "statuses", "'TARGET_REMOVED'"),
+    ],
+)
+def test_a_webhook_asks_for_nothing_that_is_not_told_of_its_kind(
+    door: Door, kind: str, wish: dict[str, Any], field: str, told: str
+) -> None:
+    path = f"/{door.env_id}/settings/webhooks/{kind}"
+    answer = door.send("PUT", path, {"url": "https://a.example", **wish})
+    assert (answer.status, answer.kind, answer.body["error"]["field"]) == (400, "invalid_request", field)
+    assert told in answer.body["message"]
+    assert door.send("GET", path).status == 404

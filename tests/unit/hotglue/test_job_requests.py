@@ -1,16 +1,15 @@
 """Bodies of requests for jobs."""
 
 import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotglue.bodies import read_object
 from hotglue.job_requests import JobRequest, read_job_request
 from jobruns.errors import InvalidInputError
+from jobruns.strict_json import read_object
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
@@ -28,12 +27,6 @@ def test_any_body_is_read_or_refused(body: dict[str, Any], version: int) -> None
         return
     json.dumps(request.payload, allow_nan=False)
     assert (request.connector_id is None) == (version == 1)
-
-
-@given(st.binary(max_size=60))
-def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    with suppress(InvalidInputError):
-        assert isinstance(read_object(body), dict)
 
 
 def test_members_that_nobody_knows_are_dropped() -> None:

@@ -11,7 +11,7 @@ from jobruns.announcement import Announcement
 from jobruns.delivery import Delivery
 from jobruns.endpoint import Endpoint
 from jobruns.outbound import Reply
-from jobruns.service.ports import DocumentStore, RunStore
+from jobruns.service.store_ports import DocumentStore, RunStore
 
 
 class DeliveryMessage(BaseModel):
@@ -45,14 +45,14 @@ class DeliveryMessage(BaseModel):
 class DeliveryStore(Protocol):
     """Deliveries; see `jobruns.store.deliveries` for what each promises."""
 
-    def add(self, delivery: Delivery) -> bool: ...  # noqa: D102
-    def get(self, org: str, endpoint_id: str, delivery_id: str) -> Delivery | None: ...  # noqa: D102
-    def many(self, keys: Iterable[tuple[str, str, str]]) -> dict[str, Delivery]: ...  # noqa: D102
-    def lease(self, delivery: Delivery, now: datetime, until: datetime) -> bool: ...  # noqa: D102
-    def conclude(self, delivery: Delivery) -> bool: ...  # noqa: D102
-    def reopen(self, delivery: Delivery, now: datetime) -> bool: ...  # noqa: D102
-    def page(self, org: str, endpoint_id: str, *, limit: int, behind: str | None = None) -> list[Delivery]: ...  # noqa: D102
-    def keep_quiet(self, endpoint: Endpoint, told: Announcement, now: datetime) -> bool: ...  # noqa: D102
+    def add(self, delivery: Delivery) -> bool: ...
+    def get(self, org: str, endpoint_id: str, delivery_id: str) -> Delivery | None: ...
+    def many(self, keys: Iterable[tuple[str, str, str]]) -> dict[str, Delivery]: ...
+    def lease(self, delivery: Delivery, now: datetime, until: datetime) -> bool: ...
+    def conclude(self, delivery: Delivery) -> bool: ...
+    def reopen(self, delivery: Delivery, now: datetime) -> bool: ...
+    def page(self, org: str, endpoint_id: str, *, limit: int, behind: str | None = None) -> list[Delivery]: ...
+    def keep_quiet(self, endpoint: Endpoint, told: Announcement, now: datetime) -> bool: ...
 
 
 class DeliveryQueue(Protocol):
@@ -71,21 +71,22 @@ class DeliveryQueue(Protocol):
 class SecretStore(Protocol):
     """Secrets that somebody gave."""
 
-    def put(self, name: str, text: str) -> None: ...  # noqa: D102
-    def get(self, name: str) -> str: ...  # noqa: D102
-    def remove(self, name: str) -> None: ...  # noqa: D102
+    def put(self, name: str, text: str) -> None: ...
+    def get(self, name: str) -> str: ...
+    def remove(self, name: str) -> None: ...
 
 
 class EventFiles(Protocol):
     """What is told, as it is written down among the files of runs."""
 
-    def get_json(self, key: str) -> Any: ...  # noqa: D102
+    def get_json(self, key: str) -> Any: ...
+    def put_json(self, key: str, value: Any) -> None: ...
 
 
 class Poster(Protocol):
     """Sends to an address outside; see `jobruns.outbound.post`."""
 
-    def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply: ...  # noqa: D102
+    def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply: ...
 
 
 @dataclass(frozen=True, slots=True)
