@@ -14,7 +14,7 @@ class Document(BaseModel):
     """One document of a collection.
 
     ``collection`` is a path of the door's choosing such as ``hydrolix/tables``; ``name`` is unique in
-    ``name_scope`` (by default the collection).
+    ``name_scope`` (by default the collection). At ``expires_at`` the ledger forgets it, some time later.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +28,7 @@ class Document(BaseModel):
     version: int = 1
     created_at: AwareDatetime
     modified_at: AwareDatetime
+    expires_at: AwareDatetime | None = None
 
     def amended(self, at: datetime, **changes: Any) -> Self:
         """Make the next version of the document, with `changes` to its fields."""

@@ -124,7 +124,8 @@ class Endpoint(BaseModel):
     here. A secret of its own (``own_secret``) was given by somebody; all others are derived, and ``shown`` says
     whether anybody has been told it. ``generation`` counts the secrets; the one before signs too until
     ``previous_until``. ``signs_as`` is the endpoint whose secrets sign in place of its own. ``failing_since`` is set
-    once something could not be told for good, and until something is told again.
+    once something could not be told for good, and until something is told again. One that callers named for single
+    runs is forgotten some time after ``expires_at``, unless it is named again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -148,6 +149,7 @@ class Endpoint(BaseModel):
     version: int = 1
     created_at: AwareDatetime
     modified_at: AwareDatetime
+    expires_at: AwareDatetime | None = None
 
     @property
     def enabled(self) -> bool:

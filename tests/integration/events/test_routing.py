@@ -1,12 +1,13 @@
 """Who is told what: selections, quiet, recoveries, redirects, and nothing lost or told twice on the way."""
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import boto3
 import pytest
 
 from jobruns.access import Principal, Role
-from jobruns.endpoint import Topic
+from jobruns.endpoint import Endpoint, Topic
 from jobruns.errors import UnavailableError
 from jobruns.notices import NoticeKind
 from jobruns.run import Outcome, RunState
@@ -24,6 +25,7 @@ from tests.integration.events.post_office import (
     told,
 )
 from tests.integration.ledger.reported import tell as report
+from tests.integration.ledger_table import TABLE
 
 CALLER = Principal(org="acme", name="JRAKCALLER", role=Role.REPORTER)
 
@@ -118,6 +120,31 @@ def test_what_is_late_is_told_to_who_asks_for_it(office: PostOffice) -> None:
         *["https://settings.example"] * 2,
         "https://steps.example",
     ]
+
+
+def test_what_callers_named_for_single_runs_is_forgotten_unless_it_is_named_again(office: PostOffice) -> None:
+    there = "https://there.example"
+    first = redirect_to(office.ports, CALLER, there, "hotglue")
+    assert forgotten_at(first) == office.now + timedelta(days=180)
+    office.now += timedelta(days=60)
+    assert redirect_to(office.ports, CALLER, there, "hotglue") == first
+    office.now += timedelta(days=60)
+    again = redirect_to(office.ports, CALLER, there, "hotglue")
+    assert (again.endpoint_id, again.salt) == (first.endpoint_id, first.salt)
+    assert forgotten_at(again) == office.now + timedelta(days=180)
+    assert office.endpoint("settings")[0].expires_at is None
+
+
+def forgotten_at(endpoint: Endpoint) -> datetime:
+    """Say when DynamoDB may delete what is kept of an endpoint: its document, and its name."""
+    found = boto3.client("dynamodb").scan(
+        TableName=TABLE,
+        FilterExpression="document_id = :id",
+        ExpressionAttributeValues={":id": {"S": endpoint.endpoint_id}},
+    )
+    (at,) = {int(item["expires_at"]["N"]) for item in found["Items"]}
+    assert len(found["Items"]) == 2
+    return datetime.fromtimestamp(at, UTC)
 
 
 def test_the_first_success_after_a_failure_is_a_recovery(office: PostOffice, ports: Ports) -> None:

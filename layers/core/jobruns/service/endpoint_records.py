@@ -19,7 +19,7 @@ MAX_TRIES = 5
 Change = Callable[[datetime, Endpoint], Mapping[str, Any]]
 """Gives what is to be changed of an endpoint; nothing, where it is so already."""
 
-_OF_DOCUMENT = {"org", "endpoint_id", "name", "version", "created_at", "modified_at"}
+_OF_DOCUMENT = {"org", "endpoint_id", "name", "version", "created_at", "modified_at", "expires_at"}
 
 
 def find_by_id(ports: EventPorts, org: str, endpoint_id: str) -> Endpoint | None:
@@ -84,6 +84,7 @@ def write_endpoint(endpoint: Endpoint) -> Document:
         version=endpoint.version,
         created_at=endpoint.created_at,
         modified_at=endpoint.modified_at,
+        expires_at=endpoint.expires_at,
     )
 
 
@@ -96,6 +97,7 @@ def read_endpoint(document: Document) -> Endpoint:
         "version": document.version,
         "created_at": document.created_at,
         "modified_at": document.modified_at,
+        "expires_at": document.expires_at,
     }
     return Endpoint.model_validate({**document.body, **of_document})
 

@@ -40,6 +40,11 @@ ROTATION = timedelta(days=1)
 MAX_ROTATION = timedelta(days=30)
 SWITCHED_OFF = "it was switched off"
 
+REDIRECT_DAYS = 180
+MIN_REDIRECT_DAYS = 90
+"""What is left, at least, to an endpoint when it is named: a run takes 30 days at most, and what was told may be told
+again for 30 more."""
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointWish:
@@ -154,11 +159,15 @@ def redirect_to(
         found = find_by_id(ports, principal.org, endpoint_id)
         if found is not None:
             # One that wanted no more is asked for again.
-            return amend(ports, found, lambda _, was: _switched_on(was))
+            return amend(ports, found, lambda now, was: _switched_on(was) | _prolonged(was, now))
         wish = EndpointWish(url, form, shown=False)
         made = _new(ports, principal.org, endpoint_id, wish, given=False)
         endpoint = made.model_copy(
-            update={"endpoint_id": endpoint_id, "signs_as": signer.endpoint_id if signer else None}
+            update={
+                "endpoint_id": endpoint_id,
+                "signs_as": signer.endpoint_id if signer else None,
+                "expires_at": _redirect_end(made.created_at),
+            }
         )
         try:
             ports.documents.add(write_endpoint(endpoint))
@@ -296,6 +305,16 @@ def _changes(
 
 def _switched_on(was: Endpoint) -> dict[str, object]:
     return {} if was.enabled else {"disabled_at": None, "disabled_because": None}
+
+
+def _prolonged(was: Endpoint, now: datetime) -> dict[str, object]:
+    if was.expires_at is not None and was.expires_at - now > timedelta(days=MIN_REDIRECT_DAYS):
+        return {}
+    return {"expires_at": _redirect_end(now)}
+
+
+def _redirect_end(now: datetime) -> datetime:
+    return now.replace(microsecond=0) + timedelta(days=REDIRECT_DAYS)
 
 
 def _check_url(ports: EventPorts, url: str) -> None:

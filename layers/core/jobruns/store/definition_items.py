@@ -1,6 +1,12 @@
 """The items of jobs, of their triggers and of the doors' documents, as PynamoDB models."""
 
-from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute, UTCDateTimeAttribute
+from pynamodb.attributes import (
+    JSONAttribute,
+    NumberAttribute,
+    TTLAttribute,
+    UnicodeAttribute,
+    UTCDateTimeAttribute,
+)
 
 from jobruns.store.indexes import DueIndex
 from jobruns.store.items import LedgerItem
@@ -73,9 +79,11 @@ class DocumentItem(LedgerItem):
     version = NumberAttribute()
     created_at = UTCDateTimeAttribute()
     modified_at = UTCDateTimeAttribute()
+    expires_at = TTLAttribute(null=True)
 
 
 class NameItem(LedgerItem):
     """Who has a name."""
 
     document_id = UnicodeAttribute()
+    expires_at = TTLAttribute(null=True)

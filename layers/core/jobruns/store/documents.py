@@ -65,6 +65,8 @@ class Documents(TransactionalStore):
         if _name_key(document) != _name_key(was):
             transaction.delete("old name", _name_item(was))
             transaction.put(f"name {document.name}", _name_item(document), NameItem.pk.does_not_exist())
+        elif document.expires_at != was.expires_at:
+            transaction.put("same name", _name_item(document))
         self._commit(transaction)
 
     def remove(self, document: Document, *, unchanged: bool = False) -> None:
@@ -133,7 +135,7 @@ def _name_key(document: Document) -> tuple[str, str]:
 def _name_item(document: Document) -> NameItem:
     scope, name = _name_key(document)
     pk = keys.name_pk(document.org, scope)
-    return NameItem(pk=pk, sk=name, kind="name", document_id=document.document_id)
+    return NameItem(pk=pk, sk=name, kind="name", document_id=document.document_id, expires_at=document.expires_at)
 
 
 def _item(document: Document) -> DocumentItem:
