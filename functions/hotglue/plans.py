@@ -1,5 +1,8 @@
 """What a job of a flow is going to be: from where to where, by which programs, and whose state it takes up."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -97,6 +100,7 @@ def write_work(flow: Flow, plan: Plan, lane: Lane, *, org: str, secret: str | No
         "script": None if flow.script is None else f"{org}/scripts/{flow.script}",
         "script_package": flow.script_package,
         "discover": flow.discover and flow.catalog is None,
+        "catalog_key": None if flow.catalog is None else catalog_key(flow.catalog, lane, org),
         "fail_on_refused": flow.fail_job_on_record_failures,
         "config_secret": secret,
         "connector": plan.connector_id,
@@ -104,6 +108,12 @@ def write_work(flow: Flow, plan: Plan, lane: Lane, *, org: str, secret: str | No
         "about": {name: value for name, value in about.items() if value is not None},
     }
     return {name: value for name, value in work.items() if value is not None}
+
+
+def catalog_key(catalog: Mapping[str, Any], lane: Lane, org: str) -> str:
+    """Say where a flow's catalog is kept for its runs: each catalog by itself, as jobs that have been started go on."""
+    digest = hashlib.sha256(json.dumps(catalog, sort_keys=True).encode()).hexdigest()
+    return f"syncs/{org}/{lane.env_id}/flows/{lane.flow_id}/catalogs/{digest}.json"
 
 
 def _plan_direct(flow: Flow, request: JobRequest) -> Plan:

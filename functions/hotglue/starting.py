@@ -13,7 +13,7 @@ from hotglue.admission import DOOR, Caller
 from hotglue.flow_documents import Flow
 from hotglue.job_requests import PAYLOAD, SECRET_MEMBERS, JobRequest, read_job_request
 from hotglue.names import Lane
-from hotglue.plans import Plan, base_plan, plan_job, write_work
+from hotglue.plans import Plan, base_plan, catalog_key, plan_job, write_work
 from hotglue.roots import draw_job_id, make_root, place_job
 from hotglue.settings import find_environment, find_flow
 from hotglue.webhooks import redirect_webhook
@@ -22,7 +22,7 @@ from jobruns.errors import ConcurrentRunsExceededError, InvalidInputError, Jobru
 from jobruns.ids import new_id
 from jobruns.job import Job
 from jobruns.lifecycle import DEFAULT_TIMEOUT_SECONDS
-from jobruns.run import Executor, Run, SyncStateUse
+from jobruns.run import Executor, Run, RunFolder, SyncStateUse
 from jobruns.service.kept_jobs import keep_job
 from jobruns.service.starts import StartRequest, start_run
 from jobruns.service.sync_states import clear_sync_state, find_sync_state
@@ -36,8 +36,6 @@ MAX_DRAWS = 8
 """Of an id that no other job of the same hour has: of 60 thousand million, one is taken by luck only."""
 
 EXECUTORS = {"external": Executor.EXTERNAL, "singer": Executor.SINGER}
-
-CATALOG = "catalog.json"
 
 logger = Logger(child=True)
 
@@ -90,7 +88,6 @@ def create_job(caller: Caller, lane: Lane, version: int, body: dict[str, Any], *
         request=request,
         facts={**_facts(plan, lane, request, sync_type), **_redirect(caller, lane, request)},
         work=write_work(flow, plan, lane, org=caller.principal.org, secret=secret) if singer else None,
-        catalog=flow.catalog if singer else None,
         sync_state=use,
         token=token,
     )
@@ -107,7 +104,6 @@ class _Order:
     request: JobRequest
     facts: Mapping[str, Any]
     work: Mapping[str, Any] | None
-    catalog: Mapping[str, Any] | None
     sync_state: SyncStateUse | None
     token: str | None
 
@@ -115,17 +111,13 @@ class _Order:
 def _start(caller: Caller, order: _Order) -> Run:
     now = caller.ports.clock()
     run_id = new_id(now)
-    facts = {**order.facts, "task_id": run_id.replace("-", ""), "job_name": _name_job(order, now)}
     shown, request_key = _keep_payload(caller, order.request, run_id, ours=order.work is not None)
+    own = {**order.facts, "task_id": run_id.replace("-", ""), "job_name": _name_job(order, now), **shown}
     try:
         for _ in range(MAX_DRAWS):
             job_id = draw_job_id()
             s3_root = place_job(order.lane, job_id, now)
             root = make_root(order.lane, job_id, s3_root)
-            own = {**facts, **shown, "job_id": job_id, "s3_root": s3_root}
-            if order.catalog is not None:
-                # Of a job that is refused after all it stays; there is nothing secret in it.
-                caller.ports.run_objects.put_json(f"{caller.principal.org}/{root.path}/{CATALOG}", order.catalog)
             with suppress(RootTakenError):
                 run = start_run(
                     caller.ports,
@@ -135,7 +127,7 @@ def _start(caller: Caller, order: _Order) -> Run:
                         door=DOOR,
                         run_id=run_id,
                         token=order.token,
-                        arguments=_tell_job(order.work, own, request_key),
+                        arguments=_tell_job(order.work, own, request_key, job_id=job_id, s3_root=s3_root),
                         queueing=bool(order.request.queue_if_active_job),
                         unlimited=bool(order.request.ignore_parallel_jobs),
                         root=root,
@@ -200,6 +192,9 @@ def _keep_job(
     """See to it that the ledger has the job, with what is known of every run of it, whoever starts it."""
     org, singer = caller.principal.org, flow.runner == "singer"
     plan = base_plan(flow, connector_id)
+    if singer and flow.catalog is not None:
+        # Before there is a run that looks for it. There is nothing secret in it.
+        caller.ports.objects.put_json(catalog_key(flow.catalog, lane, org), flow.catalog)
     facts = _base_facts(flow, plan, lane, extended_statuses=extended_statuses)
     return keep_job(
         caller.ports,
@@ -210,6 +205,8 @@ def _keep_job(
         target=f"{lane.env_id}/{lane.flow_id}" if singer else None,
         arguments=write_work(flow, plan, lane, org=org, secret=secret) if singer else {},
         max_concurrent_runs=1,
+        run_folder=RunFolder(scope=lane.scope, path=f"{lane.env_id}/{lane.folder}".rstrip("/")),
+        sync_state_key=None if plan.state_end is None else lane.state_key(plan.state_end),
         run_extra={DOOR: facts},
         timeout_seconds=flow.timeout_seconds or DEFAULT_TIMEOUT_SECONDS,
         heartbeat_seconds=flow.heartbeat_seconds,
@@ -291,7 +288,9 @@ def _keep_payload(caller: Caller, request: JobRequest, run_id: str, *, ours: boo
     return {**kept, "large": left_out, "request_key": key}, key
 
 
-def _tell_job(work: Mapping[str, Any] | None, own: Mapping[str, Any], request_key: str | None) -> dict[str, Any] | None:
+def _tell_job(
+    work: Mapping[str, Any] | None, own: Mapping[str, Any], request_key: str | None, *, job_id: str, s3_root: str
+) -> dict[str, Any] | None:
     """Write the work of one job, over what the ledger's job says of all of them.
 
     Raises
@@ -310,7 +309,7 @@ def _tell_job(work: Mapping[str, Any] | None, own: Mapping[str, Any], request_ke
         "streaming": streaming,
         "sync_type": own["sync_type"],
         "request_key": request_key,
-        "about": {**work["about"], "JOB_ID": own["job_id"], "JOB_ROOT": own["s3_root"]},
+        "about": {**work["about"], "JOB_ID": job_id, "JOB_ROOT": s3_root},
     }
     read_work(told)
     return told

@@ -21,7 +21,7 @@ from singer.endings import Ending, failed, late, stopped
 from singer.order import SyncOrder
 from singer.programs import Cut
 from singer.progress import Progress
-from singer.storage import Storage
+from singer.storage import Buckets, Storage
 from singer.sync import CutError, Sync
 from singer.usage import Usage
 from singer.workspace import Workspace
@@ -73,8 +73,10 @@ def run_sync(order: SyncOrder, settings: Settings, *, seconds_here: float) -> En
     """
     began = time.monotonic()
     seconds_left = (order.run.deadline_at - datetime.now(UTC)).total_seconds()
-    storage = Storage(settings.runs_bucket)
-    progress = Progress(storage, order.prefix)
+    buckets = Buckets(
+        runs=Storage(settings.runs_bucket), kept=Storage(settings.work_bucket), landing=Storage(settings.landing_bucket)
+    )
+    progress = Progress(buckets.runs, order.prefix)
     with (
         tempfile.TemporaryDirectory(prefix="sync-", ignore_cleanup_errors=True) as home,
         StopWatch(WorkObjects(settings.work_bucket), order.run.run_id) as watch,
@@ -85,13 +87,13 @@ def run_sync(order: SyncOrder, settings: Settings, *, seconds_here: float) -> En
         root = Path(home)
         try:
             configuration = load_configuration(
-                order.work, order.run.org, secret_prefix=settings.flow_secret_prefix, storage=storage, folder=root
+                order.work, order.run.org, secret_prefix=settings.flow_secret_prefix, storage=buckets.runs, folder=root
             )
             ending = Sync(
                 order,
-                Workspace(root, storage, order, configuration),
+                Workspace(root, buckets, order, configuration),
                 configuration,
-                storage=storage,
+                buckets=buckets,
                 progress=progress,
                 home=Path(settings.singer_home),
                 until=began + min(seconds_left, seconds_here),

@@ -1,7 +1,8 @@
-"""The files of one run in the bucket: fetched and put as files, so that a large one is never in memory."""
+"""The buckets of a sync: objects are fetched and put as files, so that a large one is never in memory."""
 
 import mimetypes
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from boto3.exceptions import Boto3Error
@@ -48,9 +49,9 @@ class Storage:
         except ClientError as error:
             if error_code(error) in _ABSENT:
                 return False
-            raise _unavailable(key, error) from error
+            raise self._unavailable(key, error) from error
         except (BotoCoreError, Boto3Error) as error:
-            raise _unavailable(key, error) from error
+            raise self._unavailable(key, error) from error
         return True
 
     def put(self, key: str, path: Path) -> None:
@@ -67,7 +68,7 @@ class Storage:
         try:
             clients.s3().upload_file(str(path), self._bucket, key, ExtraArgs={"ContentType": kind})
         except (ClientError, BotoCoreError, Boto3Error) as error:
-            raise _unavailable(key, error) from error
+            raise self._unavailable(key, error) from error
 
     def put_text(self, key: str, text: str) -> None:
         """Write an object that is JSON.
@@ -80,7 +81,7 @@ class Storage:
         try:
             clients.s3().put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json")
         except (ClientError, BotoCoreError) as error:
-            raise _unavailable(key, error) from error
+            raise self._unavailable(key, error) from error
 
     def fetch_folder(self, prefix: str, folder: Path) -> list[str]:
         """Write the objects below a prefix to files below a folder; gives their paths.
@@ -112,13 +113,25 @@ class Storage:
                 for entry in page.get("Contents", []):
                     yield entry["Key"].removeprefix(prefix), entry["Size"]
         except (ClientError, BotoCoreError) as error:
-            raise _unavailable(prefix, error) from error
+            raise self._unavailable(prefix, error) from error
+
+    def _unavailable(self, key: str, error: Exception) -> RunFailedError:
+        return RunFailedError(f"the bucket {self._bucket} does not serve {key}: {error}", "FilesUnavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Where a sync finds and leaves things.
+
+    ``runs`` has the files of runs, which are forgotten after some time; ``kept`` what outlives the runs of a tenant;
+    ``landing`` what people put there.
+    """
+
+    runs: Storage
+    kept: Storage
+    landing: Storage
 
 
 def _is_inside(path: str) -> bool:
     parts = PurePosixPath(path).parts
     return bool(parts) and not path.startswith("/") and ".." not in parts
-
-
-def _unavailable(key: str, error: Exception) -> RunFailedError:
-    return RunFailedError(f"the bucket of the runs' files does not serve {key}: {error}", "FilesUnavailable")

@@ -29,8 +29,8 @@ from singer.order import SyncOrder
 from singer.packages import program_command, script_command
 from singer.programs import Cut, Ended, Limits, Program, run_pair, run_program
 from singer.progress import Progress
-from singer.storage import Storage
-from singer.workspace import ETL, EXPORT, LOGS, MESSAGES, SNAPSHOTS, SYNC, Workspace
+from singer.storage import Buckets
+from singer.workspace import CATALOG, ETL, EXPORT, LOGS, MESSAGES, SNAPSHOTS, SYNC, Workspace
 
 
 class CutError(Exception):
@@ -52,8 +52,8 @@ class Sync:
         Where.
     configuration : Configuration
         What the programs are told.
-    storage : Storage
-        The bucket of the runs' files.
+    buckets : Buckets
+        Where scripts are fetched and logs kept.
     progress : Progress
         Hears how far it has come.
     home : Path
@@ -72,7 +72,7 @@ class Sync:
         workspace: Workspace,
         configuration: Configuration,
         *,
-        storage: Storage,
+        buckets: Buckets,
         progress: Progress,
         home: Path,
         until: float,
@@ -81,7 +81,7 @@ class Sync:
     ) -> None:
         self._order, self._work = order, order.work
         self._workspace, self._configuration = workspace, configuration
-        self._storage, self._progress, self._home = storage, progress, home
+        self._buckets, self._progress, self._home = buckets, progress, home
         self._limits = Limits(until, stopped)
         self._groups = groups
 
@@ -116,7 +116,7 @@ class Sync:
     def _discover(self, tap: Connector) -> None:
         self._progress.reach("DISCOVER_STARTED")
         arguments = ["--config", str(self._workspace.path("config.json")), "--discover"]
-        found = self._workspace.path("catalog.json")
+        found = self._workspace.path(CATALOG)
         with self._log("discover") as log:
             program = self._program(tap, arguments, SYNC, log)
             _require(run_program(program, self._limits, self._groups, output=found), "discover", log)
@@ -124,8 +124,8 @@ class Sync:
             catalog = json.loads(found.read_bytes())
         except ValueError:
             raise RunFailedError("the tap did not print a catalog", "CatalogInvalid") from None
-        self._workspace.write_json("catalog.json", choose_streams(catalog, self._configuration.wanted))
-        self._workspace.keep("catalog.json")
+        self._workspace.write_json(CATALOG, choose_streams(catalog, self._configuration.wanted))
+        self._workspace.keep(CATALOG)
         self._progress.reach("DISCOVER_SUCCESS")
 
     def _sync(self) -> Reading:
@@ -153,7 +153,7 @@ class Sync:
             if not key.startswith(f"{self._order.run.org}/"):
                 raise RunFailedError("the flow names a script that is not its org's", "ScriptNotFound")
             script = self._workspace.path("etl.py")
-            if not self._storage.fetch(key, script):
+            if not self._buckets.landing.fetch(key, script):
                 raise RunFailedError(f"there is no script {key.partition('/')[2]}", "ScriptNotFound")
             command = script_command(self._home, self._work.script_package, script)
             program = Program(command, self._workspace.root, self._workspace.environment(), log.write)
@@ -247,7 +247,7 @@ class Sync:
 
     def _tap_arguments(self, tap: Connector) -> list[str]:
         arguments = ["--config", str(self._workspace.path("config.json"))]
-        for option, name in (("--state", GIVEN_FILE), (tap.catalog_option, "catalog.json")):
+        for option, name in (("--state", GIVEN_FILE), (tap.catalog_option, CATALOG)):
             path = self._workspace.path(name)
             if path.is_file():
                 arguments += [option, str(path)]
@@ -273,7 +273,7 @@ class Sync:
     def _log(self, step: str) -> Iterator[StepLog]:
         key = f"{self._order.prefix}{LOGS}/{step}.log"
         path = self._workspace.path(LOGS, f"{step}.log")
-        with StepLog(self._storage, key, path, self._configuration.secrets) as log:
+        with StepLog(self._buckets.runs, key, path, self._configuration.secrets) as log:
             try:
                 yield log
             except RunFailedError as error:

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from jobruns.sync_state import GIVEN_FILE
+from scripts.errors import RunFailedError
 from singer.configuration import Configuration
 from singer.order import SyncOrder
-from singer.storage import Storage
+from singer.storage import Buckets
 
 SYNC, ETL, EXPORT, SNAPSHOTS, LOGS = "sync-output", "etl-output", "export-output", "snapshots", "logs"
 MESSAGES = "data.singer"
+CATALOG = "catalog.json"
+
+KEPT = "syncs"
+"""Where that which outlives runs lies in its bucket."""
 
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 """What programs need to start and to talk to others. The function's credentials are not theirs: what a flow may reach
@@ -37,17 +42,17 @@ class Workspace:
     ----------
     root : Path
         An empty folder.
-    storage : Storage
-        The bucket of the runs' files.
+    buckets : Buckets
+        Where files are fetched and kept.
     order : SyncOrder
         What is to be done.
     configuration : Configuration
         What the programs are told.
     """
 
-    def __init__(self, root: Path, storage: Storage, order: SyncOrder, configuration: Configuration) -> None:
+    def __init__(self, root: Path, buckets: Buckets, order: SyncOrder, configuration: Configuration) -> None:
         self.root = root
-        self._storage, self._order, self._configuration = storage, order, configuration
+        self._buckets, self._order, self._configuration = buckets, order, configuration
         self._snapshots: dict[str, tuple[int, int]] = {}
         for name in (SYNC, ETL, EXPORT, SNAPSHOTS, LOGS, _HIDDEN, ".home", ".tmp"):
             (root / name).mkdir()
@@ -85,18 +90,30 @@ class Workspace:
             self.write_json("mapping.json", given.field_map)
         if given.wanted is not None:
             self.write_json("selectedTables.json", given.wanted)
-        for name in ("catalog.json", "target-catalog.json"):
+        for name in (CATALOG, "target-catalog.json"):
             self.fetch(name)
+        self._take_catalog()
         if not given.restart:
             self.fetch(GIVEN_FILE)
         if self._snapshots_prefix:
-            self._storage.fetch_folder(self._snapshots_prefix, self.root / SNAPSHOTS)
+            self._buckets.kept.fetch_folder(self._snapshots_prefix, self.root / SNAPSHOTS)
             self._snapshots = self._snapshot_marks()
+
+    def _take_catalog(self) -> None:
+        """Lay down the flow's own catalog, where the run has none."""
+        key, path = self._order.work.catalog_key, self.root / CATALOG
+        if key is None or path.is_file():
+            return
+        if not key.startswith(f"{KEPT}/{self._order.run.org}/"):
+            raise RunFailedError("the flow names a catalog that is not its org's", "CatalogInvalid")
+        if not self._buckets.kept.fetch(key, path):
+            raise RunFailedError("the flow's catalog is not there; set the flow again", "CatalogInvalid")
+        self.keep(CATALOG)
 
     def fetch(self, name: str) -> bool:
         """Fetch a file of the run."""
         path = self.root / name
-        found = self._storage.fetch(self._order.prefix + name, path)
+        found = self._buckets.runs.fetch(self._order.prefix + name, path)
         if not found:
             path.unlink(missing_ok=True)
         return found
@@ -113,7 +130,7 @@ class Workspace:
         files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
         for file in files:
             if file.is_file() and not file.is_symlink() and not file.name.endswith(_HALF_WRITTEN):
-                self._storage.put(self._order.prefix + file.relative_to(self.root).as_posix(), file)
+                self._buckets.runs.put(self._order.prefix + file.relative_to(self.root).as_posix(), file)
 
     def keep_snapshots(self) -> None:
         """Put what the programs remember of their tenant where the next run finds it.
@@ -127,7 +144,7 @@ class Workspace:
             return
         for path, mark in self._snapshot_marks().items():
             if self._snapshots.get(path) != mark:
-                self._storage.put(self._snapshots_prefix + path, self.root / SNAPSHOTS / path)
+                self._buckets.kept.put(self._snapshots_prefix + path, self.root / SNAPSHOTS / path)
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Make the environment of a program.
@@ -190,7 +207,7 @@ class Workspace:
     @property
     def _snapshots_prefix(self) -> str | None:
         flow, jobs, _ = self._order.prefix.partition("/jobs/")
-        return f"{flow}/{SNAPSHOTS}/" if jobs else None
+        return f"{KEPT}/{flow}/{SNAPSHOTS}/" if jobs else None
 
     def _snapshot_marks(self) -> dict[str, tuple[int, int]]:
         folder = self.root / SNAPSHOTS

@@ -37,7 +37,7 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     parts = re.split(r"\n=== \d+\n", done.stdout)
     _, _, made, _, batch, client, uploads, jobs, log, triggers, *more = parts
-    _, synced, searched, dogs, asked, _, jobs_told, worker, command_line = more
+    _, synced, searched, dogs, asked, _, jobs_told, started_elsewhere, worker, command_line = more
     assert made.count('"created"') == 3
     created, end = json.JSONDecoder().raw_decode(batch)
     (status,) = json.loads(batch[end:])
@@ -67,6 +67,8 @@ def test_every_block_of_the_readme_does_what_it_says(runner: Runner, tmp_path: P
     ]
     assert_asked(asked)
     assert_told(jobs_told)
+    (job,) = json.loads(started_elsewhere)
+    assert (job["s3_root"], job["tap"]) == (f"cust-881/flows/orders/jobs/{job['job_id']}", "ledgerly")
     assert worker.rstrip().endswith("SUCCEEDED")
     assert "loaded 2 rows from 1 files, rejected 1" in command_line
     assert "revoked JRAK" in command_line

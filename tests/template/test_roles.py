@@ -111,33 +111,46 @@ def test_taps_and_targets_reach_files_and_logins_of_runs_and_nothing_else(expand
         if not action.startswith(("xray:", "logs:"))
     }
     secrets = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AWS::StackName}/flows/*"
-    files = str({"Fn::Sub": "${RunsBucket.Arn}/*"})
+    files = [str({"Fn::Sub": f"${{{place}"}) for place in ("RunsBucket.Arn}/*", "WorkBucket.Arn}/syncs/*")]
     assert allowed == {
-        *((action, files) for action in ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")),
-        ("s3:ListBucket", str({"Fn::GetAtt": ["RunsBucket", "Arn"]})),
-        ("s3:ListBucket", str({"Fn::GetAtt": ["WorkBucket", "Arn"]})),
+        *((action, place) for action in ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload") for place in files),
+        ("s3:GetObject", str({"Fn::Sub": "${LandingBucket.Arn}/*/scripts/*"})),
+        *(("s3:ListBucket", str({"Fn::GetAtt": [f"{name}Bucket", "Arn"]})) for name in ("Runs", "Work", "Landing")),
         ("secretsmanager:GetSecretValue", str({"Fn::Sub": secrets})),
     }
 
 
 def test_work_is_written_under_its_prefix_only(expanded: Resources, functions: Resources) -> None:
-    checked, bookmarks = 0, {}
+    checked, bookmarks, syncs = 0, {}, {}
     for name, role in of_type(expanded, "AWS::IAM::Role").items():
         for statement in role_statements(role):
             if "WorkBucket" not in references(statement["Resource"]):
                 continue
             checked += 1
             if as_list(statement["Action"]) == ["s3:ListBucket"]:
-                seen = "runs/*/stop" if name in ("ScriptFunctionRole", "SingerFunctionRole") else "runs/*"
+                seen = {
+                    "ScriptFunctionRole": "runs/*/stop",
+                    "SingerFunctionRole": ["runs/*/stop", "syncs/*"],
+                }.get(name, "runs/*")
                 assert statement["Condition"] == {"StringLike": {"s3:prefix": seen}}, name
             elif statement["Resource"] == {"Fn::Sub": "${WorkBucket.Arn}/bookmarks/*"}:
                 bookmarks[name] = as_list(statement["Action"])
+            elif "/syncs/" in str(statement["Resource"]):
+                syncs[name] = statement["Resource"]["Fn::Sub"], as_list(statement["Action"])
             else:
                 # What the children of the map give is all that a machine writes itself.
                 written = name == "IngestMachineRole" and "s3:PutObject" in statement["Action"]
                 below = "runs/map/*" if written else "runs/*"
                 assert statement["Resource"] == {"Fn::Sub": f"${{WorkBucket.Arn}}/{below}"}, name
     assert checked > len(functions)
+    # What outlives the runs of a tenant: catalogs by who knows flows, and what taps and targets remember.
+    assert syncs == {
+        "HotglueFunctionRole": ("${WorkBucket.Arn}/syncs/*/catalogs/*", ["s3:PutObject"]),
+        "SingerFunctionRole": (
+            "${WorkBucket.Arn}/syncs/*",
+            ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+        ),
+    }
     # What was taken is read by who begins and by who ends, written by who ends or resets, and deleted by nobody.
     assert bookmarks == {
         "ListFunctionRole": ["s3:GetObject"],

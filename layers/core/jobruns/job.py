@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from jobruns.lifecycle import DEFAULT_TIMEOUT_SECONDS
-from jobruns.run import Executor
+from jobruns.run import Executor, RunFolder
 
 MAX_TIMEOUT_SECONDS = 30 * 86400
 """A Standard execution lives a year; Glue allows a batch job 7 days and this ledger more, but bounded."""
@@ -29,6 +29,8 @@ class Job(BaseModel):
     table's id for ``ingest``, the script's ``s3://`` URL for ``python_script`` and ``spark``. ``fixed_arguments`` win
     over what the caller of a run says; ``arguments`` do not. ``look_back_seconds`` is how long before the start of its
     last success a run begins to read, so that what was written late is read too; each run has it from its start on.
+    ``run_folder`` is where its runs have their files and ``sync_state_key`` the state of a tap that they take up and
+    move on, unless who starts one says where its files lie, and then of the state too.
     ``extra`` is a door's own, by the door's name; what its
     runs have of it is in ``run_extra``.
     """
@@ -49,6 +51,8 @@ class Job(BaseModel):
     max_concurrent_runs: int | None = Field(default=None, ge=1, le=MAX_CONCURRENT_RUNS)
     queueing: bool = False
     look_back_seconds: int = Field(default=0, ge=0, le=MAX_LOOK_BACK_SECONDS)
+    run_folder: RunFolder | None = None
+    sync_state_key: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     extra: dict[str, Any] = Field(default_factory=dict)
     run_extra: dict[str, dict[str, Any]] = Field(default_factory=dict)

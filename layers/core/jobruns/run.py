@@ -106,6 +106,23 @@ class RunRoot(BaseModel):
     path: str
 
 
+class RunFolder(BaseModel):
+    """Where the runs of a job have their files: each below a key prefix of the org's, by its own id.
+
+    ``scope`` is that of `RunRoot`; ``path`` has no slash at either end.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    scope: str
+    path: str
+
+    def root(self, run_id: str) -> RunRoot:
+        """Give the root of a run: as ids are, it is no other's."""
+        name = run_id.replace("-", "")
+        return RunRoot(scope=self.scope, name=name, path=f"{self.path}/{name}")
+
+
 class SyncStateUse(BaseModel):
     """What a run has to do with the state of a tap, which its success moves.
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from jobruns.errors import InvalidInputError
 
 FULL_SYNC = "full_sync"
+INCREMENTAL_SYNC = "incremental_sync"
 
 
 @unique
@@ -58,11 +59,13 @@ class SyncWork(BaseModel):
     tap, target : Connector, optional
         Where rows come from and go to; without a tap the caller's payload takes the place of rows.
     script : str, optional
-        Key, in the bucket of the runs' files, of a Python file that makes of what the tap gave what the target takes.
+        Key, in the landing bucket, of a Python file that makes of what the tap gave what the target takes.
     script_package : str, optional
         What the script imports from, as pip takes it.
     discover : bool
         Whether the tap is asked for its catalog first.
+    catalog_key : str, optional
+        Key, in the work bucket, of the catalog of a tap that is not asked.
     streaming : bool
         Whether the tap's output goes into the target as it comes; no script then.
     fail_on_refused : bool
@@ -74,7 +77,7 @@ class SyncWork(BaseModel):
     request_key : str, optional
         Key, in the bucket of the runs' files, of what the caller said that is secret or large.
     sync_type : str
-        A word for the programs; ``full_sync`` begins anew.
+        A word for the programs: whether they begin anew, or take up from a state.
     about : dict
         What the programs are told of the run, as environment variables: names in capitals.
     """
@@ -86,6 +89,7 @@ class SyncWork(BaseModel):
     script: str | None = None
     script_package: str | None = Field(default=None, max_length=255)
     discover: bool = False
+    catalog_key: str | None = None
     streaming: bool = False
     fail_on_refused: bool = False
     config_secret: str | None = None

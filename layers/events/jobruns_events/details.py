@@ -63,13 +63,13 @@ def job_details(
     own = own_facts(run)
     metrics = _metrics(run, files, export_details)
     details: dict[str, Any] = {
-        "job_id": own.get("job_id") or run.run_id,
+        "job_id": run.root.name if run.root else run.run_id,
         "env_id": environment_of(run),
         "flow_id": flow_of(run),
         "job_name": own.get("job_name") or _name(run),
         "tenant": own.get("tenant") or run.org,
         "started_by": own.get("started_by") or own.get("tenant") or run.started_by,
-        "s3_root": own.get("s3_root") or files_prefix(run).removeprefix(f"{run.org}/").rstrip("/"),
+        "s3_root": _root_of(run),
         "start_time": write_time(run.reported_start_at or run.started_at or run.submitted_at),
         "last_updated": write_time((run.end_at if run.state.terminal else None) or run.modified_at),
         "state": own.get("state") or {},
@@ -129,7 +129,16 @@ def _name(run: Run) -> str:
     return "-".join([flow, str(tap), at] if tap else [flow, at])
 
 
+def _root_of(run: Run) -> str:
+    """Give the root of a run. The environment is no part of it; where the ledger itself places files there is none."""
+    if run.root is not None:
+        return run.root.path.partition("/")[2]
+    return files_prefix(run).removeprefix(f"{run.org}/").rstrip("/")
+
+
 def _sync_type(run: Run) -> str:
+    if run.sync_state is not None:
+        return "incremental_sync" if run.sync_state.given else "full_sync"
     return "incremental_sync" if run.bookmark is not None and run.bookmark.from_version > 0 else "full_sync"
 
 

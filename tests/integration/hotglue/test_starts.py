@@ -9,7 +9,6 @@ import pytest
 from hotglue import starting
 from jobruns.errors import UnavailableError
 from jobruns.run import RunState
-from jobruns.run_file import files_prefix
 from jobruns.service.sync_states import find_sync_state, set_sync_state
 from jobruns.singer import read_work
 from tests.integration.hotglue.door import EXTERNAL, LINKED, SINGER, Cloud, Door
@@ -188,7 +187,8 @@ def test_our_own_runner_is_told_what_to_do(cloud: Cloud) -> None:
     assert work.request_key == run.extra["hotglue"]["request_key"]
     assert (work.about["JOB_ID"], work.about["JOB_ROOT"]) == (job["job_id"], job["s3_root"])
     assert (work.sync_type, work.discover, work.script) == ("full_sync", False, f"{door.principal.org}/scripts/etl.py")
-    assert door.ports.run_objects.get_json(files_prefix(run) + "catalog.json") == {"streams": []}
+    assert work.catalog_key is not None
+    assert door.ports.objects.get_json(work.catalog_key) == {"streams": []}
     assert job["discover_install_uri"] == "tap-ledgerly==1.2.0"
     streaming = read_work(door.run(door.start(streaming_job=True, ignore_parallel_jobs=True)).arguments)
     assert (streaming.streaming, streaming.script) == (True, None)

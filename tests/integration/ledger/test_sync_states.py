@@ -8,7 +8,7 @@ import pytest
 from jobruns.access import Principal, Role
 from jobruns.errors import AccessDeniedError, InvalidInputError
 from jobruns.lifecycle import Failed, PhaseReached, Succeeded
-from jobruns.run import Executor, Run, RunRoot, RunState, SyncStateUse
+from jobruns.run import Executor, Run, RunFolder, RunRoot, RunState, SyncStateUse, TriggerKind
 from jobruns.run_file import files_prefix
 from jobruns.service import sync_states
 from jobruns.service.definitions import define_job
@@ -198,3 +198,36 @@ def test_phases_that_were_not_told_yet_come_before_the_end(ports: Ports, admin: 
     assert [event.kind for event in events] == ["Submitted", "Begun", *["PhaseReached"] * 3, "Succeeded"]
     ended = find_run(ports, admin, run.run_id)
     assert (ended.phase, ended.settled) == ("EXPORT_STARTED", True)
+
+
+def test_a_run_that_somebody_else_starts_takes_up_the_state_of_its_job(ports: Ports, admin: Principal) -> None:
+    folder = RunFolder(scope="e.x/f2/t", path="e.x/t/flows/f2/jobs")
+    define_job(ports, admin, name="e.x/f2/t", door="test", run_folder=folder, sync_state_key=KEY)
+
+    def fire() -> Run:
+        return start_run(ports, admin, StartRequest(job="e.x/f2/t", door="other", trigger=TriggerKind.SCHEDULE))
+
+    first = fire()
+    assert first.root == RunRoot(
+        scope="e.x/f2/t", name=first.run_id.replace("-", ""), path=f"{folder.path}/{first.run_id.replace('-', '')}"
+    )
+    assert first.sync_state == SyncStateUse(key=KEY, given=False)
+    dispatch_run(ports, first.org, first.job, first.run_id, None)
+    end(ports, first, '{"rows": 1}')
+    second = fire()
+    assert second.sync_state == SyncStateUse(key=KEY, given=True)
+    dispatch_run(ports, second.org, second.job, second.run_id, None)
+    assert given_to(ports, second) == {"rows": 1}
+    end(ports, second, '{"rows": 2}')
+    assert kept(ports, admin) == {"rows": 2}
+    # Whoever says where its files lie says what it takes up as well.
+    root = RunRoot(scope="e.x/f2/t", name="own", path="e.x/t/flows/f2/jobs/own")
+    own = start_run(ports, admin, StartRequest(job="e.x/f2/t", door="test", root=root))
+    assert (own.root, own.sync_state) == (root, None)
+
+
+def test_a_job_may_have_a_folder_and_no_state(ports: Ports, admin: Principal) -> None:
+    folder = RunFolder(scope="e.x/f3/t", path="e.x/t/flows/f3/jobs")
+    define_job(ports, admin, name="e.x/f3/t", door="test", run_folder=folder)
+    run = start_run(ports, admin, StartRequest(job="e.x/f3/t", door="other"))
+    assert (run.root is not None, run.sync_state) == (True, None)

@@ -26,7 +26,7 @@ from singer.run import run_sync
 from tests.integration.singer.programs import BY_NAME, install
 from tests.unit.core.runs import make_run
 
-RUNS, WORK, PREFIX = "runs", "work", "stack/flows/"
+RUNS, WORK, LANDING, PREFIX = "runs", "work", "landing", "stack/flows/"
 ROOT = RunRoot(scope="e.x/f1/t", name="q7Zt_9", path="e.x/t/flows/f1/jobs/2026/11/3/21/15/q7Zt_9")
 ABOUT = {"TENANT": "t", "FLOW": "f1", "ENV_ID": "e.x", "JOB_ID": "q7Zt_9", "JOB_ROOT": ROOT.path.partition("/")[2]}
 
@@ -45,6 +45,7 @@ class Site:
             ledger_table="-",
             runs_bucket=RUNS,
             work_bucket=WORK,
+            landing_bucket=LANDING,
             flow_secret_prefix=PREFIX,
             singer_home=str(self.home),
         )
@@ -131,7 +132,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def site(aws: None, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     clients.forget_clients()
-    for bucket in (RUNS, WORK):
+    for bucket in (RUNS, WORK, LANDING):
         boto3.client("s3").create_bucket(Bucket=bucket)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(stops.StopWatch.__init__, "__defaults__", (0.2,))

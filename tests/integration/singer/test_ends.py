@@ -10,7 +10,7 @@ from singer import programs
 from singer.endings import Ending
 from singer.run import run_sync
 from singer.workspace import EXPORT
-from tests.integration.singer.conftest import RUNS, Site, phases_of
+from tests.integration.singer.conftest import LANDING, RUNS, WORK, Site, phases_of
 from tests.integration.singer.programs import install
 
 TAP = {"streams": {"rows": [{"id": 1}, {"id": 2}]}}
@@ -37,14 +37,14 @@ def test_a_discovery_that_fails_fails_in_its_phase(site: Site) -> None:
 
 
 def test_a_script_that_fails_fails_in_its_phase(site: Site) -> None:
-    site.client().put_object(Bucket=RUNS, Key="acme/scripts/f1.py", Body="1 / 0")
+    site.client().put_object(Bucket=LANDING, Key="acme/scripts/f1.py", Body="1 / 0")
     ending = site.run(TAP, {}, script="acme/scripts/f1.py")
     assert (ending.error_code, ending.message) == ("EtlFailed", "ZeroDivisionError: division by zero")
     assert phases_of(ending)[-1] == "ETL_STARTED"
 
 
 def test_a_script_that_leaves_nothing_for_the_target_has_failed(site: Site) -> None:
-    site.client().put_object(Bucket=RUNS, Key="acme/scripts/f1.py", Body="pass")
+    site.client().put_object(Bucket=LANDING, Key="acme/scripts/f1.py", Body="pass")
     assert end_of(site, TAP, {}, script="acme/scripts/f1.py")[:2] == (RunState.FAILED, "EtlFailed")
 
 
@@ -103,8 +103,15 @@ def test_nothing_of_another_org_is_read(site: Site, work: dict[str, str]) -> Non
 
 
 def test_a_script_of_another_org_is_not_run(site: Site) -> None:
-    site.client().put_object(Bucket=RUNS, Key="other/f.py", Body="print('stolen')")
+    site.client().put_object(Bucket=LANDING, Key="other/f.py", Body="print('stolen')")
     assert end_of(site, TAP, {}, script="other/f.py")[1] == "ScriptNotFound"
+
+
+@pytest.mark.parametrize("key", ["syncs/other/c.json", "bookmarks/acme/1", "syncs/acme/gone.json"])
+def test_a_catalog_of_another_org_or_of_nobody_is_not_used(site: Site, key: str) -> None:
+    site.client().put_object(Bucket=WORK, Key="syncs/other/c.json", Body='{"streams": []}')
+    site.client().put_object(Bucket=WORK, Key="bookmarks/acme/1", Body='{"streams": []}')
+    assert end_of(site, TAP, {}, catalog_key=key)[1] == "CatalogInvalid"
 
 
 def test_a_variable_that_would_change_what_runs_is_refused(site: Site) -> None:

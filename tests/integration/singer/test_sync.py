@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from jobruns.run import RunState
-from tests.integration.singer.conftest import RUNS, Site, phases_of
+from jobruns.aws.objects import WorkObjects
+from jobruns.aws.singer import SingerExecutor
+from jobruns.run import RunState, SyncStateUse
+from tests.integration.singer.conftest import LANDING, RUNS, WORK, Site, phases_of
 
 TAP = {"streams": {"rows": [{"id": 1}, {"id": 2}], "none": []}}
 
@@ -71,7 +73,7 @@ def test_a_script_makes_of_files_what_the_target_takes(site: Site) -> None:
         "open('snapshots/rows.snapshot.csv', 'w').write('id\\n2\\n')\n"
         "print('done')\n"
     )
-    site.client().put_object(Bucket=RUNS, Key="acme/scripts/f1.py", Body=script)
+    site.client().put_object(Bucket=LANDING, Key="acme/scripts/f1.py", Body=script)
     tap = {"streams": {"rows": [{"id": 1, "tags": ["a"]}, {"id": 2, "name": 'x,"y"'}]}}
     ending = site.run(tap, {}, script="acme/scripts/f1.py")
     assert phases_of(ending)[2:] == ["ETL_STARTED", "ETL_SUCCESS", "EXPORT_STARTED"]
@@ -86,8 +88,26 @@ def test_a_script_makes_of_files_what_the_target_takes(site: Site) -> None:
     assert site.document("sync-output/state.json") == {"rows": 2}
     assert "done" in site.text("logs/etl.log")
     # What was remembered of the tenant is there for its next run.
-    kept = site.client().get_object(Bucket=RUNS, Key="acme/e.x/t/flows/f1/snapshots/rows.snapshot.csv")
+    kept = site.client().get_object(Bucket=WORK, Key="syncs/acme/e.x/t/flows/f1/snapshots/rows.snapshot.csv")
     assert kept["Body"].read() == b"id\n2\n"
+
+
+def test_the_flows_own_catalog_is_what_the_tap_is_told_and_lies_with_the_run(site: Site) -> None:
+    streams = [{"stream": name, "metadata": [{"metadata": {"selected": name == "rows"}}]} for name in ("rows", "none")]
+    catalog = {"streams": streams}
+    key = "syncs/acme/e.x/flows/f1/catalogs/1.json"
+    site.client().put_object(Bucket=WORK, Key=key, Body=json.dumps(catalog))
+    assert site.run(TAP, {}, catalog_key=key).message == "2 records of 1 stream read"
+    assert site.document("catalog.json") == catalog
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_run_whose_start_says_nothing_of_it_says_whether_it_takes_up_a_state(given: bool, site: Site) -> None:
+    order = site.order({}, {})
+    run = site.began[-1].model_copy(update={"sync_state": SyncStateUse(key="k", given=given)})
+    begun = SingerExecutor("arn:singer", WorkObjects(WORK)).begin(run, {"tap": {"name": "tap-rows"}})
+    assert begun["payload"]["work"]["sync_type"] == ("incremental_sync" if given else "full_sync")
+    assert order.work.sync_type == "full_sync"
 
 
 def test_without_a_tap_the_payload_is_written(site: Site) -> None:

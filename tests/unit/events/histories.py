@@ -6,29 +6,33 @@ from typing import Any
 
 from jobruns.lifecycle import Event, PhaseReached, apply
 from jobruns.notices import Notice, read_notice
-from jobruns.run import Run, RunState
+from jobruns.run import Run, RunRoot, RunState
 from jobruns.run_file import RunFile
 from jobruns_events.cloud_events import cloud_event
 from jobruns_events.statuses import DOOR, PHASES
 from tests.unit.core.runs import NOW, make_run
 
 OWN = {
-    "job_id": "q7Zt_9",
     "env_id": "stage.acorn.example",
     "flow_id": "Kp3vWm-aQ",
     "tenant": "cust-881",
     "job_name": "nightly sync",
-    "s3_root": "cust-881/flows/Kp3vWm-aQ/jobs/2026/11/4/21/12/q7Zt_9",
     "tap": "ledgerly",
     "target": "depot",
     "sync_type": "incremental_sync",
 }
 """What the door keeps of a run of its own."""
 
+ROOT = RunRoot(
+    scope="stage.acorn.example/Kp3vWm-aQ/cust-881",
+    name="q7Zt_9",
+    path="stage.acorn.example/cust-881/flows/Kp3vWm-aQ/jobs/2026/11/4/21/12/q7Zt_9",
+)
+
 
 def make_synced(state: RunState = RunState.STARTING, *, own: dict[str, Any] | None = None, **fields: Any) -> Run:
     """Make a run of the hotglue door; `own` is put over what the door keeps of it."""
-    return make_run(state, **{"door": DOOR, "extra": {DOOR: {**OWN, **(own or {})}}, **fields})
+    return make_run(state, **{"door": DOOR, "root": ROOT, "extra": {DOOR: {**OWN, **(own or {})}}, **fields})
 
 
 def write(first: Run, events: Iterable[Event]) -> list[tuple[Run | None, Run]]:

@@ -75,7 +75,9 @@ def test_a_run_of_another_door_has_every_key_too() -> None:
 
 def test_a_run_in_a_root_of_its_own_says_where() -> None:
     run = make_run(root=RunRoot(scope="stage/flow/t", name="q7Zt_9", path="stage/t/flows/flow/jobs/q7Zt_9"))
-    assert job_details(run)["s3_root"] == "stage/t/flows/flow/jobs/q7Zt_9"
+    details = job_details(run)
+    # The environment is no part of it: there is a bucket, or a folder, for each.
+    assert (details["s3_root"], details["job_id"]) == ("t/flows/flow/jobs/q7Zt_9", "q7Zt_9")
 
 
 def test_times_are_of_utc_with_six_digits_and_an_offset() -> None:

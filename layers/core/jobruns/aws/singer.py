@@ -6,7 +6,7 @@ from typing import Any
 from jobruns.aws.executors import ProgramExecutor
 from jobruns.run import Run
 from jobruns.run_file import files_prefix
-from jobruns.singer import read_work
+from jobruns.singer import FULL_SYNC, INCREMENTAL_SYNC, read_work
 
 
 class SingerExecutor(ProgramExecutor):
@@ -20,5 +20,11 @@ class SingerExecutor(ProgramExecutor):
         InvalidInputError
             The arguments say nothing that can be done.
         """
-        work = read_work(arguments).model_dump(mode="json", exclude_none=True)
+        work = read_work(_tell_start(run) | dict(arguments)).model_dump(mode="json", exclude_none=True)
         return self._tell(run, {"prefix": files_prefix(run), "work": work})
+
+
+def _tell_start(run: Run) -> dict[str, str]:
+    """Say how the run begins, where who started it did not."""
+    given = run.sync_state is not None and run.sync_state.given
+    return {"sync_type": INCREMENTAL_SYNC if given else FULL_SYNC}

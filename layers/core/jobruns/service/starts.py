@@ -30,6 +30,7 @@ from jobruns.lifecycle import DEFAULT_TIMEOUT_SECONDS, WAIT_LIMIT_SECONDS, Admit
 from jobruns.run import Executor, Predecessor, Progress, Run, RunRoot, RunState, SyncStateUse, TriggerKind
 from jobruns.service.definitions import find_job
 from jobruns.service.ports import Ports
+from jobruns.service.roots import place_run
 from jobruns.service.store_ports import StartToken, TokenSpentError
 from jobruns.service.transitions import move, run_event
 
@@ -145,6 +146,7 @@ def compose_run(ports: Ports, principal: Principal, job: Job, request: StartRequ
     run_id = request.run_id or new_id(now)
     option = read_bookmark_option(arguments)
     source, destination = _places(job, request, arguments)
+    root, sync_state = place_run(ports, job, run_id, request.root, request.sync_state)
     arguments, arguments_key = _place_arguments(ports, job.org, run_id, arguments)
     return Run(
         org=job.org,
@@ -165,8 +167,8 @@ def compose_run(ports: Ports, principal: Principal, job: Job, request: StartRequ
         arguments=arguments,
         arguments_key=arguments_key,
         target=job.target,
-        root=request.root,
-        sync_state=request.sync_state,
+        root=root,
+        sync_state=sync_state,
         timeout_seconds=timeout,
         heartbeat_seconds=heartbeat if (heartbeat or timeout) < timeout else None,
         notify_after_seconds=request.notify_after_seconds or job.notify_after_seconds,

@@ -65,6 +65,11 @@ def clear_sync_state(ports: Ports, principal: Principal, key: str) -> SyncState:
     return set_sync_state(ports, principal, key, None)
 
 
+def has_sync_state(ports: Ports, org: str, key: str) -> bool:
+    """Tell whether there is a state that a sync would take up from: one read, or two where it is large."""
+    return not _read(ports, org, key).empty
+
+
 def read_version(ports: Ports, run: Run) -> SyncState | None:
     """Read the state that a run begins by; ``None`` for a run that has nothing to do with one."""
     return None if run.sync_state is None else _read(ports, run.org, run.sync_state.key)
