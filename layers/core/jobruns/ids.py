@@ -80,6 +80,15 @@ def id_time(run_id: str) -> datetime:
     return datetime.fromtimestamp((uuid.UUID(run_id).int >> 80) / 1000, UTC)
 
 
+def allotted_at(text: str) -> datetime | None:
+    """Tell the time an id of ours carries; ``None`` for what is none of ours."""
+    try:
+        ours = uuid.UUID(text).version == 7
+    except ValueError:
+        return None
+    return id_time(text) if ours else None
+
+
 def job_run_id(run: Run) -> str:
     """Spell a run's id as AWS Glue spells a job run's: ``jr_`` and 64 hexadecimal digits.
 

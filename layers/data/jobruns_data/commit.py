@@ -13,10 +13,12 @@ from pyiceberg.exceptions import CommitStateUnknownException, NoSuchTableError
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
+from jobruns.ids import allotted_at
 from jobruns_data.aws import s3_client
 from jobruns_data.catalog import TableTarget, load_table
 from jobruns_data.changes import ATTEMPTS, change_table, find_snapshot, send_once
 from jobruns_data.errors import UncommittableError
+from jobruns_data.history import is_past_whole
 from jobruns_data.s3_io import bucket_and_key, delete_keys, list_keys
 from jobruns_data.stored import stored_files
 from jobruns_data.units import UnitResult, WrittenFile
@@ -25,6 +27,9 @@ __all__ = ["RUN_ID_PROPERTY", "CommitOutcome", "commit_run", "discard_run", "fin
 
 RUN_ID_PROPERTY: Final = "jobruns.run-id"
 """Property of a snapshot that names the run whose rows it added."""
+
+CLOCK_SECONDS: Final = 3600.0
+"""By which the clocks of who starts runs and of who commits may differ, at the very most."""
 
 _log = logging.getLogger(__name__)
 
@@ -184,7 +189,10 @@ def _used_files(table: Table, run_id: str) -> set[str]:
     # What the snapshot says counts, not what the caller believes: a unit's result may have been written again since.
     snapshot = _snapshot_of(table, run_id)
     if snapshot is None:
-        # A table with a primary key lets old snapshots go, and what the run has written may still be in it.
+        began_at = allotted_at(run_id)
+        if began_at is not None and is_past_whole(table, began_at.timestamp() - CLOCK_SECONDS):
+            return set()
+        # Old snapshots may have gone, and what the run has written may still be in the table: all of it is read.
         return {file.path for file in stored_files(table)}
     return {
         entry.data_file.file_path

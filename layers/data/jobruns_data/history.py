@@ -11,7 +11,7 @@ from typing import Final
 
 from pyiceberg.table import Table
 
-__all__ = ["AGE_PROPERTY", "SWEPT_PROPERTY", "find_expired", "is_sweep_due"]
+__all__ = ["AGE_PROPERTY", "SWEPT_PROPERTY", "find_expired", "is_past_whole", "is_sweep_due"]
 
 AGE_PROPERTY: Final = "history.expire.max-snapshot-age-ms"
 """Iceberg's own property of a table: how long its past is to stay, when it is not as here."""
@@ -45,6 +45,30 @@ def find_expired(table: Table, now: float) -> list[int]:
         if snapshot.snapshot_id not in named
         and following.timestamp_ms / 1000 < now - (_KEPT_SECONDS if at < surplus else age)
     ]
+
+
+def is_past_whole(table: Table, since: float) -> bool:
+    """Tell whether all that led to a loaded table's state since then is still among its snapshots; makes no call.
+
+    Parameters
+    ----------
+    table : Table
+    since : float
+        Seconds since the epoch.
+    """
+    known = {snapshot.snapshot_id: snapshot for snapshot in table.metadata.snapshots}
+    at = table.metadata.current_snapshot_id
+    while at is not None:
+        snapshot = known.get(at)
+        if snapshot is None:
+            return False
+        if snapshot.timestamp_ms / 1000 < since:
+            return True
+        if snapshot.parent_snapshot_id is None:
+            # Where a parent has gone PyIceberg makes its child the first; the first that ever was has the number 1.
+            return bool(snapshot.sequence_number == 1)
+        at = snapshot.parent_snapshot_id
+    return True
 
 
 def is_sweep_due(table: Table, now: float) -> bool:

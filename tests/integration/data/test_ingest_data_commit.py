@@ -3,11 +3,13 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from pyiceberg.exceptions import NoSuchTableError
 
+from jobruns.ids import new_id
 from jobruns.transform import Column, ColumnType, Transform
 from jobruns_data.aws import glue_client
 from jobruns_data.catalog import TableTarget, ensure_table, load_table, open_catalog
@@ -296,6 +298,32 @@ def test_a_type_that_does_not_fit_is_refused(lake: Lake, column: Column, why: st
     lake.table()
     with pytest.raises(SchemaConflictError, match=why):
         ensure_table(lake.catalog, lake.target, extended(column))
+
+
+def test_calls_of_a_discard_do_not_grow_with_the_history(lake: Lake, faults: Faults) -> None:
+    counts = []
+    for i in range(6):
+        now = datetime.now(UTC)
+        good, bad = new_id(now), new_id(now)
+        commit_run(lake.catalog, lake.target, good, [indexed(lake, good, i, i + 1)])
+        indexed(lake, bad, 100, 101)
+        faults.seen.clear()
+        assert discard_run(lake.catalog, lake.target, bad) == 1
+        counts.append(Counter(faults.seen))
+    assert counts[1] == counts[-1]
+    assert ids(lake) == list(range(6))
+
+
+def test_where_snapshots_have_gone_since_a_run_began_what_is_stored_is_looked_through(lake: Lake) -> None:
+    """Somebody else has expired the snapshot by which the run added its rows."""
+    gone, last = new_id(datetime.now(UTC)), new_id(datetime.now(UTC))
+    for number, run_id in enumerate((gone, last)):
+        commit_run(lake.catalog, lake.target, run_id, [indexed(lake, run_id, number, number + 1)])
+    first = next(snapshot for snapshot in lake.table().metadata.snapshots if snapshot.parent_snapshot_id is None)
+    lake.table().maintenance.expire_snapshots().by_id(first.snapshot_id).commit()
+    assert find_commit(lake.table(), gone) is None
+    assert discard_run(lake.catalog, lake.target, gone) == 0
+    assert ids(lake) == [0, 1]
 
 
 def test_calls_of_a_commit_do_not_grow_with_the_history(lake: Lake, faults: Faults) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobruns.errors import NotFoundError
-from jobruns.ids import canonical_id, derived_id, id_time, new_id
+from jobruns.ids import allotted_at, canonical_id, derived_id, id_time, new_id
 
 times = st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 
@@ -46,3 +46,13 @@ def test_what_is_no_id_is_not_found(text: str) -> None:
             canonical_id(text)
     else:
         assert canonical_id(text) == expected
+
+
+@pytest.mark.parametrize("text", ["run-1", "", str(uuid.UUID(int=3)), "f47ac10b-58cc-4372-a567-0e02b2c3d479"])
+def test_what_is_no_id_of_ours_carries_no_time(text: str) -> None:
+    assert allotted_at(text) is None
+
+
+def test_an_id_of_ours_carries_the_time_it_was_allotted() -> None:
+    at = datetime(2026, 11, 21, 12, 0, 0, 123_000, tzinfo=UTC)
+    assert allotted_at(new_id(at)) == allotted_at(derived_id(at, "x")) == at
