@@ -13,7 +13,7 @@ from events.publication import publish
 from jobruns.access import Principal
 from jobruns.job import Job
 from jobruns.lifecycle import Failed, Succeeded
-from jobruns.run import Executor, Outcome, Run, RunRoot, RunState
+from jobruns.run import Executor, Outcome, Run, RunState
 from jobruns.run_file import files_prefix
 from jobruns.service.definitions import define_job
 from jobruns.service.lookups import find_run
@@ -32,7 +32,7 @@ from tests.integration.doubles import Clock
 from tests.integration.events.buses import RecordingBus
 from tests.integration.events.streams import make_streaming_table
 from tests.integration.ledger_table import TABLE
-from tests.unit.events.histories import OWN
+from tests.unit.events.histories import OWN, ROOT
 
 Read = Callable[[], list[dict[str, Any]]]
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:theirs"
@@ -99,8 +99,7 @@ def through_postgrest(worker: Worker) -> Run:
 
 
 def through_hotglue(worker: Worker) -> Run:
-    root = RunRoot(scope="s/f/t", name=OWN["job_id"], path=f"{OWN['env_id']}/{OWN['s3_root']}")
-    run = worker.begin("hotglue", Executor.EXTERNAL, root=root, extra={"hotglue": OWN})
+    run = worker.begin("hotglue", Executor.EXTERNAL, root=ROOT, extra={"hotglue": OWN})
     for phase in ("SYNC_STARTED", "SYNC_SUCCESS", "EXPORT_STARTED"):
         run = reach_phase(worker.ports, worker.admin, run, phase, PHASES[phase])
         worker.clock.sleep(1)

@@ -16,7 +16,7 @@ from jobruns import bootstrap
 from jobruns.aws.run_objects import RunObjects
 from jobruns.errors import UnavailableError
 from jobruns.lifecycle import Amended, Begun, Delayed, Event, Failed, Succeeded
-from jobruns.run import Run, RunRoot, RunState
+from jobruns.run import Run, RunState
 from jobruns.run_file import files_prefix
 from jobruns.service.ports import Ports
 from tests.integration.doubles import LambdaTime
@@ -24,9 +24,8 @@ from tests.integration.events.buses import RecordingBus
 from tests.integration.events.streams import record, records
 from tests.integration.run_objects import MemoryRunObjects
 from tests.unit.core.runs import NOW, make_run
-from tests.unit.events.histories import OWN, make_synced, reached, write
+from tests.unit.events.histories import ROOT, make_synced, reached, write
 
-ROOT = RunRoot(scope="s/f/t", name="q7Zt_9", path=f"stage.acorn.example/{OWN['s3_root']}")
 SYNCED: list[Event] = [Begun(), *reached("SYNC_STARTED", "SYNC_SUCCESS", "EXPORT_STARTED"), Succeeded()]
 
 
@@ -67,7 +66,7 @@ def read(objects: MemoryRunObjects, run: Run, path: str) -> Any:
 def test_each_stage_is_written_and_put_on_the_bus_in_order(
     ports: Ports, bus: RecordingBus, objects: MemoryRunObjects
 ) -> None:
-    run = make_synced(root=ROOT)
+    run = make_synced()
     receipt = publish(ports, bus, records(write(run, SYNCED)), region="eu-west-1")
     assert (receipt.told, receipt.failed, receipt.unreadable) == (6, set(), 0)
     assert [event["status"] for event in bus.events if event["step"]] == [
@@ -84,7 +83,7 @@ def test_each_stage_is_written_and_put_on_the_bus_in_order(
     assert details == bus.events[-1]["data"]
     assert details["task_definition"]["region"] == "eu-west-1"
     assert sorted(objects.held) == [
-        f"o/stage.acorn.example/{OWN['s3_root']}/{name}"
+        f"o/{ROOT.path}/{name}"
         for name in (*(f"events/{sequence:010d}.json" for sequence in range(1, 7)), "job_details.json")
     ]
 
@@ -177,7 +176,7 @@ def test_a_run_that_cannot_be_written_of_does_not_hold_up_the_others(
 def test_the_end_tells_what_the_files_do_and_the_document_all_of_it(
     ports: Ports, bus: RecordingBus, objects: MemoryRunObjects
 ) -> None:
-    run = make_synced(root=ROOT)
+    run = make_synced()
     outcomes = {"Invoice": [{"success": True, "id": str(n), "mapped_record": {"n": n}} for n in range(1000)]}
     summary = {"Invoice": {"success": 1000, "fail": 0, "existing": 0, "updated": 0}}
     put = {
@@ -207,7 +206,7 @@ def test_the_end_tells_what_the_files_do_and_the_document_all_of_it(
 def test_what_a_worker_reported_of_many_records_is_in_the_document(
     ports: Ports, bus: RecordingBus, objects: MemoryRunObjects
 ) -> None:
-    run = make_synced(root=ROOT)
+    run = make_synced()
     outcomes = {"Invoice": [{"success": True, "id": str(n)} for n in range(1000)]}
     objects.put_json(f"{files_prefix(run)}export_details.json", outcomes)
     done = Succeeded(metrics={"exportDetails_truncated": True})
@@ -223,7 +222,7 @@ def test_what_a_caller_sent_along_is_shown_where_it_may_be_and_without_its_secre
     config = {"host": "db", "password": "s3cr3t"}
     objects.put_json("o/requests/r.json", {"state": state, "override_source_config": config, "other": 1})
     own = {"request_key": "o/requests/r.json", "large": ["state", "override_source_config"]}
-    run = make_synced(own=own, root=ROOT)
+    run = make_synced(own=own)
     publish(ports, bus, records(write(run, [])))
     details = read(objects, run, "job_details.json")
     assert (details["state"], details["override_source_config"]) == (state, {"host": "db", "password": "***"})
@@ -271,7 +270,7 @@ def deployed(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_function_takes_few_calls_and_the_rule_hears_the_events(
     deployed: Callable[[], list[dict[str, Any]]], calls: Callable[[], Counter[str]]
 ) -> None:
-    run, plain = make_synced(root=ROOT), other(7)
+    run, plain = make_synced(), other(7)
     batch = {"Records": [*records(write(run, SYNCED[:3])), *records(write(plain, [Begun(), Failed("no")]))]}
     calls()
     answer = handlers.handler(batch, LambdaTime())  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from typing import Any
 
 from jobruns.lifecycle import Event, PhaseReached, apply
 from jobruns.notices import Notice, read_notice
-from jobruns.run import Run, RunRoot, RunState
+from jobruns.run import Run, RunFolder, RunRoot, RunState
 from jobruns.run_file import RunFile
 from jobruns_events.cloud_events import cloud_event
 from jobruns_events.statuses import DOOR, PHASES
@@ -23,16 +23,14 @@ OWN = {
 }
 """What the door keeps of a run of its own."""
 
-ROOT = RunRoot(
-    scope="stage.acorn.example/Kp3vWm-aQ/cust-881",
-    name="q7Zt_9",
-    path="stage.acorn.example/cust-881/flows/Kp3vWm-aQ/jobs/2026/11/4/21/12/q7Zt_9",
-)
+FOLDER = "stage.acorn.example/cust-881/flows/Kp3vWm-aQ/jobs"
+ROOT = RunRoot(scope="stage.acorn.example/Kp3vWm-aQ/cust-881", name="q7Zt_9", path=f"{FOLDER}/2026/11/4/21/12/q7Zt_9")
 
 
 def make_synced(state: RunState = RunState.STARTING, *, own: dict[str, Any] | None = None, **fields: Any) -> Run:
-    """Make a run of the hotglue door; `own` is put over what the door keeps of it."""
-    return make_run(state, **{"door": DOOR, "root": ROOT, "extra": {DOOR: {**OWN, **(own or {})}}, **fields})
+    """Make a run of the hotglue door; `own` is put over what the door keeps of it. With an id it has its own root."""
+    root = RunFolder(scope=ROOT.scope, path=FOLDER).root(fields["run_id"]) if "run_id" in fields else ROOT
+    return make_run(state, **{"door": DOOR, "root": root, "extra": {DOOR: {**OWN, **(own or {})}}, **fields})
 
 
 def write(first: Run, events: Iterable[Event]) -> list[tuple[Run | None, Run]]:
