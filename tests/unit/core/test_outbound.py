@@ -1,8 +1,7 @@
 """What is sent outside, to a real server on this machine."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from time import monotonic
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from jobruns import outbound
 from jobruns.addresses import ForbiddenAddressError
 from jobruns.outbound import Reply, UnreachableError, check_url, post
+from tests.unit.loopback import LoopbackServer, serving
 
 BODY = '{"grüße": 1}'.encode()
 
@@ -18,11 +18,11 @@ BODY = '{"grüße": 1}'.encode()
 class Handler(BaseHTTPRequestHandler):
     """Answers as the path says, and remembers what it was sent."""
 
-    server: "Server"
+    server: LoopbackServer
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, dict(self.headers), body))
+        self.server.asked.append((self.path, dict(self.headers), body))
         match self.path:
             case "/silent":
                 self.server.over.wait(10)
@@ -57,50 +57,30 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class Server(ThreadingHTTPServer):
-    """Knows where it is."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.got: list[tuple[str, dict[str, str], bytes]] = []
-        self.over = threading.Event()
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+def server() -> Iterator[LoopbackServer]:
+    with serving(Handler) as server:
         yield server
-        server.over.set()
-        server.shutdown()
-        thread.join()
 
 
-def send(server: Server, path: str, **options: Any) -> Reply:
+def send(server: LoopbackServer, path: str, **options: Any) -> Reply:
     return post(f"http://{server.host}{path}", {"webhook-id": "msg_1"}, BODY, allowed={server.host}, **options)
 
 
-def test_exactly_the_bytes_that_were_given_are_sent(server: Server) -> None:
+def test_exactly_the_bytes_that_were_given_are_sent(server: LoopbackServer) -> None:
     assert send(server, "/ok?a=b") == Reply(204)
-    path, headers, body = server.got.pop()
+    path, headers, body = server.asked.pop()
     assert (path, body, headers["webhook-id"], headers["Host"]) == ("/ok?a=b", BODY, "msg_1", server.host)
     assert headers["Content-Length"] == str(len(BODY))
 
 
-def test_a_redirect_is_an_answer_and_is_not_followed(server: Server) -> None:
-    server.got.clear()
+def test_a_redirect_is_an_answer_and_is_not_followed(server: LoopbackServer) -> None:
+    server.asked.clear()
     assert send(server, "/redirect").status == 302
-    assert [path for path, _, _ in server.got] == ["/redirect"]
+    assert [path for path, _, _ in server.asked] == ["/redirect"]
 
 
-def test_of_an_answer_the_beginning_is_kept_as_visible_text(server: Server) -> None:
+def test_of_an_answer_the_beginning_is_kept_as_visible_text(server: LoopbackServer) -> None:
     reply = send(server, "/busy")
     assert (reply.status, reply.retry_after) == (503, "120")
     assert reply.excerpt.startswith("come  back later \ufffdxxx")
@@ -108,18 +88,18 @@ def test_of_an_answer_the_beginning_is_kept_as_visible_text(server: Server) -> N
 
 
 @pytest.mark.parametrize("path", ["/silent", "/drip"])
-def test_nobody_is_waited_for_longer_than_allowed(server: Server, path: str) -> None:
+def test_nobody_is_waited_for_longer_than_allowed(server: LoopbackServer, path: str) -> None:
     began = monotonic()
     with pytest.raises(UnreachableError, match="no answer in time"):
         send(server, path, seconds=0.3)
     assert monotonic() - began < 3
 
 
-def test_an_answer_counts_though_its_body_does_not_come(server: Server) -> None:
+def test_an_answer_counts_though_its_body_does_not_come(server: LoopbackServer) -> None:
     assert send(server, "/headers-only", seconds=0.3).status == 200
 
 
-def test_what_is_no_http_is_no_answer(server: Server) -> None:
+def test_what_is_no_http_is_no_answer(server: LoopbackServer) -> None:
     with pytest.raises(UnreachableError, match="not HTTP"):
         send(server, "/nonsense")
 
@@ -150,7 +130,7 @@ def test_only_public_addresses_over_tls_are_called(url: str, reason: str) -> Non
         post(url, {}, BODY, allowed={"other.example"}, resolve=lambda host, port: ["10.1.2.3"])
 
 
-def test_what_is_called_is_the_address_that_was_checked(server: Server) -> None:
+def test_what_is_called_is_the_address_that_was_checked(server: LoopbackServer) -> None:
     port = server.server_address[1]
     asked: list[str] = []
 
@@ -161,19 +141,19 @@ def test_what_is_called_is_the_address_that_was_checked(server: Server) -> None:
     url = f"http://receiver.example:{port}/named"
     assert post(url, {}, BODY, allowed={"receiver.example"}, resolve=resolve).status == 204
     assert asked == ["receiver.example"]
-    assert server.got.pop()[1]["Host"] == f"receiver.example:{port}"
+    assert server.asked.pop()[1]["Host"] == f"receiver.example:{port}"
 
 
-def test_a_host_without_tls_is_told_apart(server: Server) -> None:
+def test_a_host_without_tls_is_told_apart(server: LoopbackServer) -> None:
     with pytest.raises(UnreachableError, match="TLS"):
         post(f"https://{server.host}/", {}, BODY, allowed={server.host}, seconds=2)
 
 
-def test_a_header_that_would_be_two_is_not_sent(server: Server) -> None:
-    server.got.clear()
+def test_a_header_that_would_be_two_is_not_sent(server: LoopbackServer) -> None:
+    server.asked.clear()
     with pytest.raises(UnreachableError):
         post(f"http://{server.host}/", {"webhook-id": "a\r\nb: c"}, BODY, allowed={server.host})
-    assert server.got == []
+    assert server.asked == []
 
 
 def test_the_addresses_of_a_name_come_from_the_system() -> None:

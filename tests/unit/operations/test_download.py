@@ -5,7 +5,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from operations.download import CHUNK_BYTES, DownloadError, Limits, open_download
+from tests.unit.loopback import LoopbackServer, serving
 
 BODY = b"id,name\n1,Penny\n"
 LIMITS = Limits(5.0, silence_seconds=2.0)
@@ -36,7 +37,7 @@ STREAMS: Mapping[str, Mapping[str, str]] = {
 class Handler(BaseHTTPRequestHandler):
     """Answers as the path says, and remembers what it was asked with."""
 
-    server: "Server"
+    server: LoopbackServer
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -94,45 +95,27 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class Server(ThreadingHTTPServer):
-    """Knows its URL."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[tuple[str, dict[str, str]]] = []
-        self.over = threading.Event()
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+def server() -> Iterator[LoopbackServer]:
+    with serving(Handler) as server:
         yield server
-        server.over.set()
-        server.shutdown()
-        thread.join()
 
 
-def download(server: Server, path: str, limits: Limits = LIMITS, headers: Mapping[str, str] | None = None) -> bytes:
+def download(
+    server: LoopbackServer, path: str, limits: Limits = LIMITS, headers: Mapping[str, str] | None = None
+) -> bytes:
     url = f"http://{server.host}{path}"
     with open_download(url, headers or {}, limits, allowed={server.host}) as pieces:
         return b"".join(pieces)
 
 
-def refuse(server: Server, path: str, limits: Limits = LIMITS) -> str:
+def refuse(server: LoopbackServer, path: str, limits: Limits = LIMITS) -> str:
     with pytest.raises(DownloadError) as refusal:
         download(server, path, limits)
     return refusal.value.message.replace(f"http://{server.host}{path.partition('?')[0]}", "<url>")
 
 
-def test_a_file_comes_in_pieces(server: Server) -> None:
+def test_a_file_comes_in_pieces(server: LoopbackServer) -> None:
     assert download(server, "/ok.csv?a=1") == BODY
     with open_download(f"http://{server.host}/large", {}, LIMITS, allowed={"127.0.0.1"}) as pieces:
         sizes = [len(piece) for piece in pieces]
@@ -140,11 +123,11 @@ def test_a_file_comes_in_pieces(server: Server) -> None:
     assert max(sizes) <= CHUNK_BYTES
 
 
-def test_a_file_of_no_known_length_comes_too(server: Server) -> None:
+def test_a_file_of_no_known_length_comes_too(server: LoopbackServer) -> None:
     assert download(server, "/chunked") == BODY + BODY
 
 
-def test_headers_are_sent_along_and_ours_stay(server: Server) -> None:
+def test_headers_are_sent_along_and_ours_stay(server: LoopbackServer) -> None:
     download(server, "/with", headers={"Authorization": "Bearer x", "User-Agent": "me"})
     path, headers = server.asked[-1]
     assert path == "/with"
@@ -152,13 +135,13 @@ def test_headers_are_sent_along_and_ours_stay(server: Server) -> None:
     assert (headers["Host"], headers["Accept-Encoding"]) == (server.host, "identity")
 
 
-def test_a_redirect_is_not_followed(server: Server) -> None:
+def test_a_redirect_is_not_followed(server: LoopbackServer) -> None:
     asked = len(server.asked)
     assert refuse(server, "/redirect") == "CSV Load failed from URL: <url>, status code: 302, message: Found"
     assert len(server.asked) == asked + 1
 
 
-def test_only_status_200_is_accepted(server: Server) -> None:
+def test_only_status_200_is_accepted(server: LoopbackServer) -> None:
     assert refuse(server, "/missing") == "CSV Load failed from URL: <url>, status code: 404, message: Not Found"
 
 
@@ -169,21 +152,21 @@ def test_only_status_200_is_accepted(server: Server) -> None:
         *("text/csv;+charset=utf-8", 'text/plain;charset="UTF-8"'),
     ],
 )
-def test_types_that_are_accepted(server: Server, content_type: str) -> None:
+def test_types_that_are_accepted(server: LoopbackServer, content_type: str) -> None:
     assert download(server, f"/type?{content_type}") == BODY
 
 
 @pytest.mark.parametrize(
     "content_type", ["text/html", "application/json", "text/csv;+charset=latin1", "text/csv;+header=x"]
 )
-def test_types_that_are_not(server: Server, content_type: str) -> None:
+def test_types_that_are_not(server: LoopbackServer, content_type: str) -> None:
     shown = content_type.replace("+", " ")
     told = refuse(server, f"/type?{content_type}")
     assert told == f"CSV Load failed from URL: <url>, unsupported content type: {shown}"
 
 
 @pytest.mark.parametrize("path", ["/missing", "/redirect", "/untyped", "/cut"])
-def test_no_message_shows_a_query(server: Server, path: str) -> None:
+def test_no_message_shows_a_query(server: LoopbackServer, path: str) -> None:
     told = refuse(server, f"{path}?X-Amz-Signature=s3cret#s3cret")
     assert ("<url>" in told, "s3cret" in told) == (True, False)
 
@@ -208,29 +191,29 @@ def test_no_message_shows_who_a_url_is_for(url: str) -> None:
     assert "s3cret" not in refusal.value.message
 
 
-def test_no_type_and_packed_content_are_refused(server: Server) -> None:
+def test_no_type_and_packed_content_are_refused(server: LoopbackServer) -> None:
     assert "unsupported content type: None" in refuse(server, "/untyped")
     assert "unsupported content encoding: gzip" in refuse(server, "/zipped")
 
 
 @pytest.mark.parametrize("path", ["/large", "/endless"])
-def test_a_file_that_is_too_large_is_given_up(server: Server, path: str) -> None:
+def test_a_file_that_is_too_large_is_given_up(server: LoopbackServer, path: str) -> None:
     assert "larger than 100000 bytes" in refuse(server, path, Limits(5.0, max_bytes=100_000))
 
 
 @pytest.mark.parametrize("path", ["/cut", "/chunked-cut"])
-def test_a_file_that_breaks_off_is_no_file(server: Server, path: str) -> None:
+def test_a_file_that_breaks_off_is_no_file(server: LoopbackServer, path: str) -> None:
     assert "broke off" in refuse(server, path)
 
 
 @pytest.mark.parametrize("path", ["/drip", "/silent"])
-def test_a_file_that_takes_too_long_is_given_up(server: Server, path: str) -> None:
+def test_a_file_that_takes_too_long_is_given_up(server: LoopbackServer, path: str) -> None:
     began = monotonic()
     assert "took too long" in refuse(server, path, Limits(0.15))
     assert monotonic() - began < 2
 
 
-def test_a_server_that_says_nothing_is_given_up(server: Server) -> None:
+def test_a_server_that_says_nothing_is_given_up(server: LoopbackServer) -> None:
     assert "ETIMEDOUT" in refuse(server, "/silent", Limits(5.0, silence_seconds=0.1))
 
 
@@ -263,7 +246,7 @@ def test_a_server_that_never_ends_its_headers_is_given_up() -> None:
             thread.join()
 
 
-def test_what_does_not_speak_http_or_tls_is_told_so(server: Server) -> None:
+def test_what_does_not_speak_http_or_tls_is_told_so(server: LoopbackServer) -> None:
     url = f"https://{server.host}/ok.csv"
     with (
         pytest.raises(DownloadError, match="the answer is not HTTP"),
@@ -273,7 +256,7 @@ def test_what_does_not_speak_http_or_tls_is_told_so(server: Server) -> None:
 
 
 @pytest.fixture
-def secure(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
+def secure(tmp_path: Path) -> Iterator[tuple[LoopbackServer, Path]]:
     """A server whose certificate, in the file beside it, is for localhost and signed by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -288,16 +271,13 @@ def secure(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
     file.write_bytes(certificate.public_bytes(Encoding.PEM) + private)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
-    with Server() as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(Handler, context) as server:
         yield server, file
-        server.shutdown()
-        thread.join()
 
 
-def test_over_tls_the_host_has_to_prove_itself(secure: tuple[Server, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_over_tls_the_host_has_to_prove_itself(
+    secure: tuple[LoopbackServer, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     server, file = secure
     port = server.server_address[1]
     allowed = {"localhost", "other.example"}
@@ -339,7 +319,7 @@ def test_other_schemes_fail_in_the_job(url: str) -> None:
         pass
 
 
-def test_this_machine_is_not_called_unless_it_is_named(server: Server) -> None:
+def test_this_machine_is_not_called_unless_it_is_named(server: LoopbackServer) -> None:
     asked = len(server.asked)
     port = server.server_address[1]
     for host in ("127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]", "0"):
@@ -348,7 +328,7 @@ def test_this_machine_is_not_called_unless_it_is_named(server: Server) -> None:
     assert len(server.asked) == asked
 
 
-def test_the_address_that_was_checked_is_the_one_that_is_called(server: Server) -> None:
+def test_the_address_that_was_checked_is_the_one_that_is_called(server: LoopbackServer) -> None:
     answers = iter([["127.0.0.1"], ["10.0.0.1"]])
     host = f"rebound.example:{server.server_address[1]}"
     with open_download(
