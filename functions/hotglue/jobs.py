@@ -9,14 +9,14 @@ from hotglue.admission import DOOR, Caller
 from hotglue.errors import AmbiguousJobError
 from hotglue.job_requests import PAYLOAD
 from hotglue.names import Lane
-from hotglue.roots import is_job_id, ledger_root, no_job, read_ledger_path, root_of
+from hotglue.roots import is_job_id, ledger_root, no_job, read_ledger_path
 from jobruns.access import Permission
 from jobruns.errors import ConflictError, IllegalTransitionError, NotFoundError
 from jobruns.run import Executor, Run
 from jobruns.service.lookups import find_run
 from jobruns.service.roots import find_named, find_rooted
 from jobruns.service.stops import stop_run
-from jobruns_events.details import job_details, processed_rows
+from jobruns_events.details import job_details, processed_rows, root_of, sync_type_of
 from jobruns_events.statuses import status_of
 from jobruns_events.stored_parts import read_outcomes, with_request
 
@@ -98,7 +98,7 @@ def show_request(caller: Caller, lane: Lane, job_root: str) -> dict[str, Any]:
     own = run.extra.get(DOOR, {})
     key = own.get("request_key")
     sent = caller.ports.run_objects.get_json(key) if key else {name: own[name] for name in PAYLOAD if name in own}
-    return {"job_root": root_of(run), "sync_type": own.get("sync_type"), "request": sent}
+    return {"job_root": root_of(run), "sync_type": sync_type_of(run), "request": sent}
 
 
 def stop_job(caller: Caller, lane: Lane, job_root: str) -> Run:

@@ -6,12 +6,11 @@ from typing import Any
 from hotglue.admission import Caller
 from hotglue.jobs import find_job
 from hotglue.names import Lane
-from hotglue.roots import root_of
 from jobruns.access import Permission
 from jobruns.errors import InvalidInputError, NotFoundError
 from jobruns.run import Run
 from jobruns.run_file import RunFile, files_prefix
-from jobruns_events.details import write_time
+from jobruns_events.details import root_of, write_time
 
 FOLDER = "logs/"
 MAX_LOGS = 100

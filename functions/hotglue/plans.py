@@ -83,7 +83,9 @@ def base_plan(flow: Flow, connector_id: str | None) -> Plan:
         return plan_job(flow, JobRequest(connector_id=connector_id, job_type="write"))
 
 
-def write_work(flow: Flow, plan: Plan, lane: Lane, *, org: str, secret: str | None) -> dict[str, Any]:
+def write_work(
+    flow: Flow, plan: Plan, lane: Lane, *, org: str, secret: str | None, catalog: str | None = None
+) -> dict[str, Any]:
     """Write what our own runner is told to do, as `jobruns.singer.SyncWork` reads it."""
     about = {
         "ENV_ID": lane.env_id,
@@ -100,7 +102,7 @@ def write_work(flow: Flow, plan: Plan, lane: Lane, *, org: str, secret: str | No
         "script": None if flow.script is None else f"{org}/scripts/{flow.script}",
         "script_package": flow.script_package,
         "discover": flow.discover and flow.catalog is None,
-        "catalog_key": None if flow.catalog is None else catalog_key(flow.catalog, lane, org),
+        "catalog_key": catalog,
         "fail_on_refused": flow.fail_job_on_record_failures,
         "config_secret": secret,
         "connector": plan.connector_id,

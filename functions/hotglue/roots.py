@@ -10,8 +10,7 @@ from hotglue.names import Lane
 from jobruns.errors import NotFoundError
 from jobruns.ids import canonical_id
 from jobruns.job import NAME
-from jobruns.run import Run, RunRoot
-from jobruns.run_file import files_prefix
+from jobruns.run import RunRoot
 
 JOB_ID_CHARACTERS = 6
 TAKEN_IDS = frozenset({"status", "logs", "request", "kill", "events"})
@@ -70,13 +69,6 @@ def read_ledger_path(s3_root: str) -> tuple[str, str] | None:
     except (ValueError, NotFoundError):
         return None
     return (job, run_id) if NAME.match(job) else None
-
-
-def root_of(run: Run) -> str:
-    """Give the root of a run as this door shows it; the environment is no part of it."""
-    if run.root is None:
-        return files_prefix(run).removeprefix(f"{run.org}/").rstrip("/")
-    return run.root.path.partition("/")[2]
 
 
 def is_job_id(text: str) -> bool:

@@ -25,7 +25,7 @@ from jobruns.lifecycle import DEFAULT_TIMEOUT_SECONDS
 from jobruns.run import Executor, Run, RunFolder, SyncStateUse
 from jobruns.service.kept_jobs import keep_job
 from jobruns.service.starts import StartRequest, start_run
-from jobruns.service.sync_states import clear_sync_state, find_sync_state
+from jobruns.service.sync_states import clear_sync_state, has_sync_state
 from jobruns.singer import read_work
 from jobruns_events.redaction import redact
 
@@ -173,8 +173,7 @@ def _choose_sync(caller: Caller, lane: Lane, plan: Plan, request: JobRequest) ->
     if request.reset_source_state:
         clear_sync_state(caller.ports, caller.principal, key)
         return "full_sync", SyncStateUse(key=key, given=False)
-    state = find_sync_state(caller.ports, caller.principal, key)
-    if state is None or state.empty:
+    if not has_sync_state(caller.ports, caller.principal.org, key):
         return "full_sync", SyncStateUse(key=key, given=False)
     # A start of its own is instead of the state, for this job; the label says that there is one.
     return "incremental_sync", SyncStateUse(key=key, given=request.override_start_date is None)
@@ -192,9 +191,11 @@ def _keep_job(
     """See to it that the ledger has the job, with what is known of every run of it, whoever starts it."""
     org, singer = caller.principal.org, flow.runner == "singer"
     plan = base_plan(flow, connector_id)
+    catalog = None
     if singer and flow.catalog is not None:
         # Before there is a run that looks for it. There is nothing secret in it.
-        caller.ports.objects.put_json(catalog_key(flow.catalog, lane, org), flow.catalog)
+        catalog = catalog_key(flow.catalog, lane, org)
+        caller.ports.objects.put_json(catalog, flow.catalog)
     facts = _base_facts(flow, plan, lane, extended_statuses=extended_statuses)
     return keep_job(
         caller.ports,
@@ -203,7 +204,8 @@ def _keep_job(
         name=lane.job_name(connector_id),
         executor=EXECUTORS[flow.runner],
         target=f"{lane.env_id}/{lane.flow_id}" if singer else None,
-        arguments=write_work(flow, plan, lane, org=org, secret=secret) if singer else {},
+        # A job's own order goes over this, and has no word of the catalog.
+        arguments=write_work(flow, plan, lane, org=org, secret=secret, catalog=catalog) if singer else {},
         max_concurrent_runs=1,
         run_folder=RunFolder(scope=lane.scope, path=f"{lane.env_id}/{lane.folder}".rstrip("/")),
         sync_state_key=None if plan.state_end is None else lane.state_key(plan.state_end),

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from jobruns.aws import clients
 from jobruns.aws.machine import error_code
+from jobruns.run_file import HALF_WRITTEN
 from scripts.errors import RunFailedError
 
 MAX_FETCHED_BYTES = 2 << 30
@@ -95,7 +96,7 @@ class Storage:
         size = 0
         for path, length in self._list(prefix):
             # What was being written when something died is half a file.
-            if path.endswith(("/", ".lock")) or not _is_inside(path):
+            if path.endswith(("/", HALF_WRITTEN)) or not _is_inside(path):
                 continue
             size += length
             if len(paths) == MAX_FILES or size > MAX_FETCHED_BYTES:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jobruns.run_file import HALF_WRITTEN
 from jobruns.sync_state import GIVEN_FILE
 from scripts.errors import RunFailedError
 from singer.configuration import Configuration
@@ -31,8 +32,6 @@ _SDK_HOME = Path("/home/hotglue")
 
 _HIDDEN = ".secrets"
 """Where the same targets save it, beside their folder, when they are told no id."""
-
-_HALF_WRITTEN = ".lock"
 
 
 class Workspace:
@@ -129,7 +128,7 @@ class Workspace:
         place = self.root / name
         files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
         for file in files:
-            if file.is_file() and not file.is_symlink() and not file.name.endswith(_HALF_WRITTEN):
+            if file.is_file() and not file.is_symlink() and not file.name.endswith(HALF_WRITTEN):
                 self._buckets.runs.put(self._order.prefix + file.relative_to(self.root).as_posix(), file)
 
     def keep_snapshots(self) -> None:
@@ -211,6 +210,6 @@ class Workspace:
 
     def _snapshot_marks(self) -> dict[str, tuple[int, int]]:
         folder = self.root / SNAPSHOTS
-        files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(_HALF_WRITTEN)]
+        files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(HALF_WRITTEN)]
         stats = {path.relative_to(folder).as_posix(): path.stat() for path in files}
         return {path: (stat.st_mtime_ns, stat.st_size) for path, stat in stats.items()}

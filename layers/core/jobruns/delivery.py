@@ -90,9 +90,16 @@ class Delivery(BaseModel):
     expires_at: AwareDatetime
 
     @classmethod
+    def new(cls, now: datetime, **fields: Any) -> Self:
+        """Make a delivery that is due now, and is forgotten when none of that time is."""
+        times = {"due_at": now, "created_at": now, "modified_at": now, "expires_at": now + timedelta(days=KEPT_DAYS)}
+        return cls(**times, **fields)
+
+    @classmethod
     def of(cls, told: Announcement, endpoint_id: str, now: datetime) -> Self:
         """Make the delivery of something to an endpoint; its id is the same however often it is made."""
-        return cls(
+        return cls.new(
+            now,
             delivery_id=derived_id(told.at, "delivery", endpoint_id, told.announcement_id),
             org=told.org,
             endpoint_id=endpoint_id,
@@ -102,10 +109,6 @@ class Delivery(BaseModel):
             sequence=told.sequence,
             status=told.status,
             document=told.document,
-            due_at=now,
-            created_at=now,
-            modified_at=now,
-            expires_at=now + timedelta(days=KEPT_DAYS),
         )
 
     def leased(self, now: datetime) -> bool:

@@ -17,7 +17,8 @@ DETAILS = "job_details.json"
 EVENTS = "events/"
 """Where what was told of a run's stages lies, a file each."""
 
-_HALF_WRITTEN = ".lock"
+HALF_WRITTEN = ".lock"
+"""How the name of a file ends that somebody is writing, or was when he died."""
 
 
 class RunFile(BaseModel):
@@ -63,7 +64,7 @@ class RunFile(BaseModel):
 
 def is_runs_own(path: str) -> bool:
     """Tell whether a file is one that the run's work left, and not the ledger; half of one is none."""
-    return path != DETAILS and not path.startswith(EVENTS) and not path.endswith(_HALF_WRITTEN)
+    return path != DETAILS and not path.startswith(EVENTS) and not path.endswith(HALF_WRITTEN)
 
 
 def files_prefix(run: Run) -> str:

@@ -13,7 +13,16 @@ from jobruns.run_file import RunFile, files_prefix, is_runs_own
 from jobruns_events.redaction import redact
 from jobruns_events.statuses import own_facts, phase_of, status_of
 
-__all__ = ["SIZED", "environment_of", "flow_of", "job_details", "processed_rows", "write_time"]
+__all__ = [
+    "SIZED",
+    "environment_of",
+    "flow_of",
+    "job_details",
+    "processed_rows",
+    "root_of",
+    "sync_type_of",
+    "write_time",
+]
 
 SIZED: Final = ("sync-output", "etl-output", "snapshots")
 """Folders of a run whose sizes are always told."""
@@ -69,7 +78,7 @@ def job_details(
         "job_name": own.get("job_name") or _name(run),
         "tenant": own.get("tenant") or run.org,
         "started_by": own.get("started_by") or own.get("tenant") or run.started_by,
-        "s3_root": _root_of(run),
+        "s3_root": root_of(run),
         "start_time": write_time(run.reported_start_at or run.started_at or run.submitted_at),
         "last_updated": write_time((run.end_at if run.state.terminal else None) or run.modified_at),
         "state": own.get("state") or {},
@@ -79,7 +88,7 @@ def job_details(
         "job_type": own.get("job_type"),
         "status": status_of(run),
         "scheduled_job": bool(own.get("scheduled_job", run.trigger is TriggerKind.SCHEDULE)),
-        "sync_type": own.get("sync_type") or _sync_type(run),
+        "sync_type": sync_type_of(run),
         "override_start_date": own.get("override_start_date"),
         "override_end_date": own.get("override_end_date"),
         "override_field_map": own.get("override_field_map"),
@@ -113,6 +122,22 @@ def flow_of(run: Run) -> str:
     return str(own_facts(run).get("flow_id") or run.job)
 
 
+def root_of(run: Run) -> str:
+    """Give the root of a run. The environment is no part of it; where the ledger itself places files there is none."""
+    if run.root is not None:
+        return run.root.path.partition("/")[2]
+    return files_prefix(run).removeprefix(f"{run.org}/").rstrip("/")
+
+
+def sync_type_of(run: Run) -> str:
+    """Say whether a run began anew or took up from something: as its start said, or by what it was handed."""
+    if said := own_facts(run).get("sync_type"):
+        return str(said)
+    if run.sync_state is not None:
+        return "incremental_sync" if run.sync_state.given else "full_sync"
+    return "incremental_sync" if run.bookmark is not None and run.bookmark.from_version > 0 else "full_sync"
+
+
 def processed_rows(details: Mapping[str, Any]) -> int:
     """Count the records that were fetched, of all streams, by a document."""
     return sum(_integers(_mapping(details["metrics"].get("recordCount")).values()))
@@ -127,19 +152,6 @@ def _name(run: Run) -> str:
     flow, tap = flow_of(run), own_facts(run).get("tap")
     at = run.submitted_at.astimezone(UTC).strftime("%Y%m%d-%H%M%S")
     return "-".join([flow, str(tap), at] if tap else [flow, at])
-
-
-def _root_of(run: Run) -> str:
-    """Give the root of a run. The environment is no part of it; where the ledger itself places files there is none."""
-    if run.root is not None:
-        return run.root.path.partition("/")[2]
-    return files_prefix(run).removeprefix(f"{run.org}/").rstrip("/")
-
-
-def _sync_type(run: Run) -> str:
-    if run.sync_state is not None:
-        return "incremental_sync" if run.sync_state.given else "full_sync"
-    return "incremental_sync" if run.bookmark is not None and run.bookmark.from_version > 0 else "full_sync"
 
 
 def _metrics(run: Run, files: Sequence[RunFile], export_details: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -231,3 +231,10 @@ def test_a_job_may_have_a_folder_and_no_state(ports: Ports, admin: Principal) ->
     define_job(ports, admin, name="e.x/f3/t", door="test", run_folder=folder)
     run = start_run(ports, admin, StartRequest(job="e.x/f3/t", door="other"))
     assert (run.root is not None, run.sync_state) == (True, None)
+
+
+def test_that_there_is_a_state_is_known_without_reading_a_large_one(ports: Ports, admin: Principal) -> None:
+    assert not sync_states.has_sync_state(ports, admin.org, KEY)
+    set_sync_state(ports, admin, KEY, {"rows": "x" * 10_000})
+    ports.objects.held.clear()  # type: ignore[attr-defined]
+    assert sync_states.has_sync_state(ports, admin.org, KEY)

@@ -111,16 +111,13 @@ def ping_endpoint(ports: EventPorts, principal: Principal, name: str) -> Deliver
     endpoint = find_endpoint(ports, principal, name)
     _require_enabled(endpoint)
     now = ports.clock()
-    delivery = Delivery(
+    delivery = Delivery.new(
+        now,
         delivery_id=new_id(now),
         org=endpoint.org,
         endpoint_id=endpoint.endpoint_id,
         announcement_id=new_id(now),
         status=PING,
-        due_at=now,
-        created_at=now,
-        modified_at=now,
-        expires_at=now + timedelta(days=KEPT_DAYS),
     )
     ports.deliveries.add(delivery)
     ports.queue.send([DeliveryMessage.next_of(delivery)])

@@ -66,8 +66,9 @@ def clear_sync_state(ports: Ports, principal: Principal, key: str) -> SyncState:
 
 
 def has_sync_state(ports: Ports, org: str, key: str) -> bool:
-    """Tell whether there is a state that a sync would take up from: one read, or two where it is large."""
-    return not _read(ports, org, key).empty
+    """Tell whether there is a state that a sync would take up from: one read, however large it is."""
+    stored = ports.sync_states.get(org, key)
+    return stored is not None and (stored.document_key is not None or not stored.state.empty)
 
 
 def read_version(ports: Ports, run: Run) -> SyncState | None:

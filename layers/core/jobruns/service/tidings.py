@@ -5,11 +5,11 @@ It goes the way of everything else that is told: the same tries, signatures, dea
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from jobruns.access import Permission, Principal
-from jobruns.delivery import KEPT_DAYS, Delivery
+from jobruns.delivery import Delivery
 from jobruns.endpoint import Endpoint
 from jobruns.ids import derived_id
 from jobruns.service.endpoint_records import find_by_name
@@ -75,7 +75,8 @@ def tell_endpoint(
         if wanted and tiding.status not in wanted:
             continue
         ports.files.put_json(tiding.document, tiding.event)
-        delivery = Delivery(
+        delivery = Delivery.new(
+            now,
             delivery_id=derived_id(tiding.at, "delivery", endpoint.endpoint_id, tiding.tiding_id),
             org=endpoint.org,
             endpoint_id=endpoint.endpoint_id,
@@ -83,10 +84,6 @@ def tell_endpoint(
             sequence=tiding.sequence,
             status=tiding.status,
             document=tiding.document,
-            due_at=now,
-            created_at=now,
-            modified_at=now,
-            expires_at=now + timedelta(days=KEPT_DAYS),
         )
         ports.deliveries.add(delivery)
         deliveries.append(delivery)
